@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libintro - ask the local broker for a service, get a connected socket.
+ *
+ * A reference (struct intro_ref) designates a service and is the permission to be introduced
+ * to it. A broker introduces: it hands each side one end of a socket and is not in the path.
+ *
+ * The whole of it for most programs:
+ *
+ *	int fd = intro_dial("db", SOCK_STREAM, 5000);
+ *
+ * and for most services:
+ *
+ *	intro_open(&in, NULL);
+ *	intro_serve(in, "db", NULL, &ref);
+ *	while (intro_wait(in, 0, -1, &ev) > 0)
+ *		if (ev.what == INTRO_INCOMING)
+ *			serve(ev.fd);
+ *
+ * Return values: 0 or positive on success, negative errno on failure. Output parameters
+ * (ret_*) are written on success only. Descriptors handed out are close-on-exec and owned by
+ * the caller; descriptors passed in stay the caller's, to close whenever it likes. A struct
+ * intro and its references belong to one thread at a time, and are dead in a forked child:
+ * every call there gives -ECHILD, except intro_close(), which then only frees.
+ *
+ * A broker that is restarted is not an event: requests without an answer are asked again and
+ * references are bound again. Only what the new broker refuses is reported.
+ */
+#ifndef INTRO_H
+#define INTRO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct intro;			/* a connection to a broker */
+struct intro_ref;		/* a live reference, held through that connection */
+
+enum intro_what {
+	INTRO_CONNECTED = 1,	/* our intro_connect() or intro_take(): fd */
+	INTRO_DONE,		/* our intro_serve(), _place() or _hold() was accepted */
+	INTRO_REFUSED,		/* our request failed for good: error */
+	INTRO_INCOMING,		/* someone was introduced to a service of ours: fd */
+	INTRO_FETCH,		/* someone asks for a socket: open one, intro_answer() it */
+	INTRO_LISTENER,		/* a door's listener (intro_listeners()): fd, door, file */
+	INTRO_BROKEN,		/* a reference is dead: ref, error says why */
+};
+
+/* How the bytes of a session travel. Never changes silently. */
+enum intro_path { INTRO_LOCAL = 1, INTRO_SPLICED };
+
+/* Who made the socket, and how: see introd(8). */
+enum intro_way {
+	INTRO_WAY_LISTEN = 1,	/* accepted from the name's socket in a door */
+	INTRO_WAY_PAIR,		/* a socketpair made by the broker */
+	INTRO_WAY_FETCH,	/* opened by the service's agent */
+	INTRO_WAY_HELD,		/* a descriptor deposited earlier */
+	INTRO_WAY_PLACED,	/* connected by this library to the server's own socket */
+};
+
+struct intro_event {
+	enum intro_what what;
+	int error;		/* 0 or negative errno */
+	int request;		/* what the causing call returned; for FETCH: to be answered */
+	int fd;			/* -1, or a descriptor that is now the caller's */
+	int type;		/* SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM */
+	uint64_t session;	/* names one introduction; never used again */
+	enum intro_path path;
+	enum intro_way way;
+	struct intro_ref *ref;	/* used, served or broken; borrowed; NULL where there is none */
+	char door[72];		/* INCOMING, FETCH: the door through which the client came */
+	char label[136];	/* INCOMING, FETCH: the labels of the reference it used */
+	char file[72];		/* LISTENER: the socket's file name in its door */
+	int64_t uid;		/* INCOMING, FETCH: attested by the kernel; -1 when broker */
+	int64_t pid;		/* and service do not share a user namespace, or unknown */
+	uint64_t pidfd_inode;	/* 0 when unknown; names the process for this boot */
+};
+
+/* One call: be introduced to NAME through the door of intro_open(NULL) and return the
+ * connected descriptor. Waits up to timeout_ms (-1: for ever, 0: not at all) for the broker,
+ * the name and the service together. Thread-safe; holds nothing afterwards.
+ * -ENOENT no such name in this door; -ECONNREFUSED granted, but nobody serves it now;
+ * -ETIMEDOUT; -EPROTOTYPE the service is not of this type; -EDQUOT a limit of this door or
+ * uid is reached; -ENOTCONN no broker found. */
+int intro_dial(const char *name, int type, int timeout_ms);
+
+/* A connection to a broker. door: a door's directory, a socket in it, "fd:N" (an inherited
+ * connection that a whole process tree may share), or NULL: $INTRO_DOOR, else the user's
+ * broker ($XDG_RUNTIME_DIR/introd/doors/host), else the system's (/run/intro).
+ * Does not block: an unreachable broker is retried while requests wait for it.
+ * -ENOTCONN when there is no broker to be found; -EINVAL; -EBADF for a wrong N. */
+int intro_open(struct intro **ret, const char *door);
+
+/* Ends the connection and frees it with all its references and undelivered events (their
+ * descriptors are closed). Always NULL. */
+struct intro *intro_close(struct intro *in);
+
+/* Event loop: poll intro_fd() for POLLIN, then dispatch, then take events until there are no
+ * more. Nothing here blocks. intro_fd() stays the same over the connection's life. */
+int intro_fd(const struct intro *in);
+int intro_dispatch(struct intro *in);
+
+/* Take the next event: 1, 0 when there is none, or a negative errno. */
+int intro_next(struct intro *in, struct intro_event *ret);
+
+/* Wait for the event that answers request (0: any event) and take it, leaving others queued.
+ * 1, 0 after timeout_ms, or a negative errno. A loop over the three calls above. */
+int intro_wait(struct intro *in, int request, int timeout_ms, struct intro_event *ret);
+
+/* A reference to NAME. Costs no round trip: it can be used at once, and if the door does not
+ * grant the name, INTRO_BROKEN follows (or -ENOENT for the requests made on it). */
+int intro_find(struct intro *in, const char *name, struct intro_ref **ret);
+
+/* Release a reference; a name served through it is withdrawn. Always NULL. */
+struct intro_ref *intro_unref(struct intro_ref *ref);
+
+/* The name a reference was made with, borrowed. */
+const char *intro_ref_name(const struct intro_ref *ref);
+
+/* Be introduced. Waits up to wait_ms for the name to be served (-1: for ever, 0: not at all).
+ * A request: returns its number, answered by INTRO_CONNECTED or INTRO_REFUSED. */
+int intro_connect(struct intro_ref *ref, int type, int wait_ms);
+
+/* Give up a request: it is answered INTRO_REFUSED, -ECANCELED, unless the answer was already
+ * on its way. */
+int intro_cancel(struct intro *in, int request);
+
+/* How a service wants to be reached. Zeroed is a good choice. */
+struct intro_service {
+	unsigned int types;	/* bits (1 << SOCK_x); 0 is SOCK_STREAM alone */
+	int fetch;		/* 1: answer INTRO_FETCH with a socket of one's own making,
+				 * instead of taking INTRO_INCOMING */
+	int batch;		/* INCOMINGs that may come in one packet, 1 to 16: fewer system
+				 * calls under load. 0 is 1 */
+};
+
+/* Offer a service under NAME, which the door must allow. options may be NULL.
+ * A request, answered by INTRO_DONE or INTRO_REFUSED (-ENOENT the door may not serve this
+ * name; -EBUSY it is being served; -EDQUOT). ret may not be NULL. */
+int intro_serve(struct intro *in, const char *name, const struct intro_service *options,
+		struct intro_ref **ret);
+
+/* Answer an INTRO_FETCH: fd (borrowed: the caller closes its own) or a negative errno. */
+int intro_answer(struct intro *in, int request, int fd);
+
+/* Offer a server's own socket under NAME: the broker links the file into each granted door
+ * and follows it when the server makes a new one. dirfd: an O_PATH descriptor of the
+ * directory; file: one path component. A request as intro_serve().
+ * -EXDEV: the directory is not on the doors' filesystem (use the door's export directory). */
+int intro_place(struct intro *in, const char *name, int dirfd, const char *file,
+		struct intro_ref **ret);
+
+/* The listeners of every door that grants a served name, to be accepted on by a program that
+ * knows nothing of us: one INTRO_LISTENER each, then INTRO_DONE. The broker neither sees nor
+ * counts those connections. A request. */
+int intro_listeners(struct intro_ref *ref);
+
+/* Deposit fd under NAME, to be handed out to whoever connects; it outlives us. Take it back
+ * out. Requests. */
+int intro_hold(struct intro *in, const char *name, int fd);
+int intro_take(struct intro *in, const char *name);
+
+/* The pidfd of the client of a session that we were introduced to on this connection. A
+ * request, answered by INTRO_CONNECTED (its fd) or INTRO_REFUSED (-ESRCH). */
+int intro_attest(struct intro *in, uint64_t session);
+
+/* A descriptor for INTRO_DOOR=fd:N: a fresh connection to the same door, which children may
+ * share, and with which they can do nothing but open connections of their own. Blocks for
+ * one round trip. */
+int intro_share(struct intro *in, int *ret_fd);
+
+/* A sentence for a negative errno as this library means it ("no such name in this door").
+ * Never NULL; static. */
+const char *intro_strerror(int error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
