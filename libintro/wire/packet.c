@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Packets of packet.h.
+ */
+#include "packet.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* As large as the most descriptors a packet may bring. */
+union control {
+	struct cmsghdr align;
+	char space[CMSG_SPACE(sizeof(int) * WIRE_BATCH_MAX)];
+};
+
+int packet_send(int sock, const void *buf, size_t len, const int *fds, size_t nfds)
+{
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union control control;
+	ssize_t n;
+
+	if (nfds > 0) {
+		struct cmsghdr *c = &control.align;
+
+		if (nfds > WIRE_BATCH_MAX)
+			return -EINVAL;
+		mh.msg_control = &control;
+		mh.msg_controllen = CMSG_LEN(sizeof(int) * nfds);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
+	}
+
+	do
+		n = sendmsg(sock, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* Take the descriptors out of the control data: their number. */
+static size_t take_fds(struct msghdr *mh, int *fds)
+{
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+	}
+	return n;
+}
+
+static void close_all(const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+ssize_t packet_recv(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = WIRE_PACKET_MAX };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union control control;
+	int got[WIRE_BATCH_MAX];
+	size_t ngot = 0;
+	ssize_t n;
+
+	if (max > WIRE_BATCH_MAX)
+		return -EINVAL;
+	if (max > 0) {
+		mh.msg_control = &control;
+		/* CMSG_LEN, not CMSG_SPACE, whose padding has room for one more */
+		mh.msg_controllen = CMSG_LEN(sizeof(int) * max);
+	}
+
+	do
+		n = recvmsg(sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+
+	if (max > 0 && mh.msg_controllen > 0)
+		ngot = take_fds(&mh, got);
+	if (mh.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
+		close_all(got, ngot);
+		if (mh.msg_flags & MSG_TRUNC)
+			return -EMSGSIZE;
+		return max > 0 && ngot < max ? -EMFILE : -EPROTO;
+	}
+	/* An empty packet cannot be told from the end, and nobody sends one. */
+	if (n == 0) {
+		close_all(got, ngot);
+		ngot = 0;
+	}
+	memcpy(fds, got, ngot * sizeof(int));
+	*ret_nfds = ngot;
+	return n;
+}
