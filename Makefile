@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make             the programs and the library, in build/
+# make demo        the main job on real programs
+# make check       every test; check-asan: the same with ASan and UBSan
+# make lint | bench | fuzz | clean
+# make install | uninstall    PREFIX=/usr/local DESTDIR=
+#
+# Each installs by apt what it needs and does not find (tests/setup); SETUP=no leaves that out.
+# V=1 shows the commands, B=DIR builds elsewhere, WERROR= forgives warnings.
+
+VERSION := 0.1.0
+SONAME := libintro.so.0
+
+B ?= build
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec/introd
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR ?= $(PREFIX)/lib/systemd
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+
+ifneq ($(V),1)
+.SILENT:
+endif
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+.DELETE_ON_ERROR:
+.PHONY: all check check-asan lint bench fuzz demo install uninstall clean force
+all:
+
+# ---- what must be installed, before anything else is looked at
+sets_all := build
+sets_demo := build demo
+sets_check := build check
+sets_check-asan := build check
+sets_lint := build check lint
+sets_bench := build bench
+sets_fuzz := build fuzz
+sets_install := build
+sets := $(sort $(foreach goal,$(or $(MAKECMDGOALS),all),$(sets_$(goal))))
+ifneq ($(SETUP),no)
+ifneq ($(sets),)
+ifneq ($(shell tests/setup $(sets) >&2 && echo done),done)
+$(error something is missing and could not be installed: see above)
+endif
+endif
+endif
+
+# ---- flags; CFLAGS, CPPFLAGS and LDFLAGS stay the caller's
+WERROR ?= -Werror
+warnings := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
+	-Wformat=2 $(WERROR)
+paths := -DVERSION='"$(VERSION)"' -DBINDIR='"$(BINDIR)"' -DLIBEXECDIR='"$(LIBEXECDIR)"' \
+	-DSYSCONFDIR='"$(SYSCONFDIR)"'
+ifeq ($(SANITIZE),)
+harden := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+link := -Wl,-z,relro,-z,now,-z,defs
+else
+harden := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+link := $(harden)
+endif
+flags = -std=c11 -D_GNU_SOURCE -I. -Ilibintro -Itests $(warnings) -g $(harden) -pthread
+# The library's calls to its own functions are not to be replaced from outside.
+pic = $(if $(filter libintro/%,$<),-fPIC -fno-semantic-interposition,-fPIE)
+# Criterion's assertions convert to bit fields.
+criterion = $(if $(filter tests/unit/% tests/claims/% tests/real/%,$<),-Wno-conversion)
+where := -DBUILD_DIR='"$(CURDIR)/$(B)"' -DSOURCE_DIR='"$(CURDIR)"'
+compile = $(CC) -MMD -MP $(flags) $(pic) $(criterion) $(CPPFLAGS) $(CFLAGS) \
+	$(if $(filter tests/%,$<),$(where),$(paths))
+program = $(CC) $(link) -pie -pthread $(LDFLAGS) -o $@
+
+# ---- sources; whatever is not there (yet) is not built
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $1))
+lib := $(call objects,libintro/*.c libintro/wire/*.c)
+wire := $(call objects,libintro/wire/*.c)
+broker := $(call objects,broker/*.c broker/parent/*.c broker/switch/*.c)
+config := $(call objects,broker/config/*.c)
+cli := $(call objects,cli/*.c)
+mains := $(B)/broker/main.o $(B)/broker/config/main.o $(B)/cli/main.o
+unit := $(call objects,tests/unit/*.c)
+claims := $(call objects,tests/claims/*.c)
+real := $(call objects,tests/real/*.c)
+harness := $(call objects,tests/*.c)
+examples := $(call objects,examples/*.c)
+benches := $(call objects,tests/bench/*.c)
+fuzzers := $(call objects,tests/fuzz/*.c)
+built := $(lib) $(broker) $(config) $(cli) $(harness) $(unit) $(claims) $(real) $(examples) \
+	$(benches)
+
+programs := $(if $(filter %/broker/main.o,$(broker)),$(B)/introd) \
+	$(if $(filter %/config/main.o,$(config)),$(B)/introd-config) \
+	$(if $(filter %/cli/main.o,$(cli)),$(B)/intro)
+tests := $(if $(unit),$(B)/tests/unit) $(if $(claims),$(B)/tests/claims) \
+	$(if $(real),$(B)/tests/real)
+demos := $(examples:.o=)
+
+all: $(B)/$(SONAME) $(B)/libintro.a $(programs) $(demos)
+
+# Everything is compiled anew when the flags change.
+quoted = '$(subst ','\'',$1)'
+$(B)/flags: force
+	mkdir -p $(@D)
+	printf '%s\n' $(call quoted,$(CC) $(flags) $(paths) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)) >$@.new
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(B)/%.o: %.c $(B)/flags
+	mkdir -p $(@D)
+	$(compile) -c -o $@ $<
+
+-include $(built:.o=.d) $(fuzzers:.o=.d)
+
+# ---- the library and the programs
+map := $(wildcard libintro/libintro.map)
+versions := $(map:%=-Wl,--version-script=%)
+$(B)/libintro.so.$(VERSION): $(lib) $(map)
+	$(CC) -shared $(link) -pthread -Wl,-soname,$(SONAME) \
+		$(versions) $(LDFLAGS) -o $@ $(lib)
+$(B)/$(SONAME): $(B)/libintro.so.$(VERSION)
+	ln -sf $(<F) $@
+	ln -sf $(@F) $(B)/libintro.so
+
+archive = rm -f $@ && $(AR) rcs $@ $^
+$(B)/libintro.a: $(lib)
+	$(archive)
+$(B)/wire.a: $(wire)
+	$(archive)
+# For the tests of units; members are linked only where a test calls them.
+$(B)/units.a: $(filter-out $(mains),$(broker) $(config) $(cli))
+	$(archive)
+
+$(B)/introd: $(broker) $(B)/wire.a
+	$(program) $^ -lseccomp -lcap
+$(B)/introd-config: $(config) $(B)/wire.a
+	$(program) $^ -lconfuse
+$(B)/intro: $(cli) $(B)/libintro.a
+	$(program) $^ -ljansson
+$(demos): $(B)/%: $(B)/%.o $(B)/libintro.a
+	$(program) $^
+
+# ---- tests
+for_tests := $(harness) $(B)/units.a $(B)/libintro.a
+$(B)/tests/unit: $(unit) $(for_tests)
+$(B)/tests/claims: $(claims) $(for_tests)
+$(B)/tests/real: $(real) $(for_tests)
+$(tests):
+	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson
+
+check: all $(tests)
+	INTRO_BUILD='$(CURDIR)/$(B)' tests/run $(tests)
+
+check-asan:
+	$(MAKE) B=$(B)-asan SANITIZE=address,undefined SETUP=no check
+
+bench: all $(benches:.o=)
+	INTRO_BUILD='$(CURDIR)/$(B)' $(firstword $(wildcard tests/bench/run tests/bench/run.py) \
+		$(B)/tests/bench/run)
+$(benches:.o=): $(B)/%: $(B)/%.o $(B)/libintro.a
+	$(program) $^
+
+FUZZ_SECONDS ?= 30
+fuzz:
+	$(MAKE) B=$(B)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined SETUP=no fuzzers
+	set -e; for fuzzer in $(notdir $(fuzzers:.o=)); do \
+		mkdir -p $(B)-fuzz/corpus/$$fuzzer tests/fuzz/corpus/$$fuzzer; \
+		$(B)-fuzz/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4200 \
+			-print_final_stats=1 -artifact_prefix=$(B)-fuzz/$$fuzzer- \
+			$(B)-fuzz/corpus/$$fuzzer tests/fuzz/corpus/$$fuzzer </dev/null; done
+.PHONY: fuzzers
+fuzzers: $(fuzzers:.o=)
+$(fuzzers:.o=): $(B)/%: $(B)/%.o $(B)/units.a $(B)/libintro.a
+	$(program) $(subst fuzzer-no-link,fuzzer,$(link)) $^ -lseccomp -lcap -lconfuse -ljansson
+
+# ---- lint
+c_files = $(shell git ls-files '*.c' '*.h' 2>/dev/null || find . -name '*.[ch]')
+tidied = $(filter-out tests/unit/% tests/claims/% tests/real/%,$(filter %.c,$(c_files)))
+man := $(wildcard $(addsuffix /*.[1-8],libintro broker cli))
+shells := tests/setup tests/run .ci/run $(wildcard examples/demo tests/bench/run cli/*.bash \
+	examples/*.sh tests/*.sh)
+.PHONY: lint-clang lint-tidy lint-cppcheck lint-text
+lint: lint-clang lint-tidy lint-cppcheck lint-text
+lint-clang:
+	$(MAKE) B=$(B)-clang CC=clang SETUP=no objects
+lint-tidy:
+	printf '%s\n' $(tidied) | xargs -n 4 -P $(shell nproc) sh -c \
+		'clang-tidy --quiet "$$@" -- $(subst ','\'',$(flags) $(paths) $(where)) 2>&1 \
+		| grep -v "warnings generated" >&2; test $$? = 1' tidy
+lint-cppcheck:
+	cppcheck --quiet --std=c11 -D_GNU_SOURCE --enable=warning,performance,portability \
+		--inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
+		-I. -Ilibintro -Itests $(tidied)
+lint-text:
+	$(if $(man),mandoc -T lint -W warning $(man))
+	shellcheck $(shells)
+	for file in $(c_files); do lines=$$(wc -l <$$file); [ $$lines -lt 400 ] || \
+		echo "$$file: $$lines lines: has it a second duty?" >&2; done
+.PHONY: objects
+objects: $(built)
+
+# ---- the demonstration, and installation
+demo: all
+	INTRO_BUILD='$(CURDIR)/$(B)' examples/demo
+
+fill = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+	-e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+	-e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@VERSION@|$(VERSION)|g'
+# What is filled in, and where it goes; %.in stands beside what it describes.
+filled := $(patsubst %.in,$(B)/filled/%,$(wildcard libintro/*.pc.in broker/*.in broker/user/*.in))
+$(filled): $(B)/filled/%: %.in $(B)/flags
+	mkdir -p $(@D)
+	$(fill) $< >$@
+
+# Lines of: mode, file, where to (below DESTDIR).
+line = $(if $2,$(foreach file,$2,$1 $(file) $3/$(notdir $(file))\n))
+installed = $(call line,755,$(filter %/intro %/introd,$(programs)),$(BINDIR)) \
+	$(call line,755,$(filter %/introd-config,$(programs)),$(LIBEXECDIR)) \
+	$(call line,755,$(B)/libintro.so.$(VERSION),$(LIBDIR)) \
+	$(call line,644,$(B)/libintro.a,$(LIBDIR)) \
+	$(call line,644,libintro/intro.h,$(INCLUDEDIR)) \
+	$(call line,644,$(filter %.pc,$(filled)),$(LIBDIR)/pkgconfig) \
+	$(foreach page,$(man),$(call line,644,$(page),$(MANDIR)/man$(subst .,,$(suffix $(page))))) \
+	$(foreach unit,$(filter %.service %.socket,$(filled)),$(call line,644,$(unit),$(UNITDIR)/$(if \
+		$(findstring /user/,$(unit)),user,system))) \
+	$(if $(wildcard cli/intro.bash),644 cli/intro.bash $(COMPLETIONDIR)/intro\n)
+
+install: all $(filled)
+	printf '$(installed)' | while read -r mode file to; do \
+		install -D -m "$$mode" "$$file" "$(DESTDIR)$$to" || exit 1; done
+	ln -sf libintro.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libintro.so'
+	[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
+
+uninstall:
+	printf '$(installed)' | while read -r mode file to; do rm -f "$(DESTDIR)$$to"; done
+	rm -f '$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/libintro.so'
+	rmdir '$(DESTDIR)$(LIBEXECDIR)' 2>/dev/null || :
+
+clean:
+	rm -rf $(B) $(B)-asan $(B)-clang $(B)-fuzz
