@@ -26,7 +26,8 @@ SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 ifneq ($(V),1)
 .SILENT:
 endif
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += --no-print-directory
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
@@ -75,13 +76,14 @@ compile = $(CC) -MMD -MP $(flags) $(pic) $(criterion) $(CPPFLAGS) $(CFLAGS) \
 program = $(CC) $(link) -pie -pthread $(LDFLAGS) -o $@
 
 # ---- sources; whatever is not there (yet) is not built
-objects = $(patsubst %.c,$(B)/%.o,$(wildcard $1))
+objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $1))
+programs_of = $(patsubst $(B)/obj/%.o,$(B)/%,$1)
 lib := $(call objects,libintro/*.c libintro/wire/*.c)
 wire := $(call objects,libintro/wire/*.c)
 broker := $(call objects,broker/*.c broker/parent/*.c broker/switch/*.c)
 config := $(call objects,broker/config/*.c)
 cli := $(call objects,cli/*.c)
-mains := $(B)/broker/main.o $(B)/broker/config/main.o $(B)/cli/main.o
+mains := $(addprefix $(B)/obj/,broker/main.o broker/config/main.o cli/main.o)
 unit := $(call objects,tests/unit/*.c)
 claims := $(call objects,tests/claims/*.c)
 real := $(call objects,tests/real/*.c)
@@ -97,7 +99,9 @@ programs := $(if $(filter %/broker/main.o,$(broker)),$(B)/introd) \
 	$(if $(filter %/cli/main.o,$(cli)),$(B)/intro)
 tests := $(if $(unit),$(B)/tests/unit) $(if $(claims),$(B)/tests/claims) \
 	$(if $(real),$(B)/tests/real)
-demos := $(examples:.o=)
+bench_programs := $(call programs_of,$(benches))
+fuzz_programs := $(call programs_of,$(fuzzers))
+demos := $(call programs_of,$(examples))
 
 all: $(B)/$(SONAME) $(B)/libintro.a $(programs) $(demos)
 
@@ -108,7 +112,7 @@ $(B)/flags: force
 	printf '%s\n' $(call quoted,$(CC) $(flags) $(paths) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)) >$@.new
 	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-$(B)/%.o: %.c $(B)/flags
+$(B)/obj/%.o: %.c $(B)/flags
 	mkdir -p $(@D)
 	$(compile) -c -o $@ $<
 
@@ -139,7 +143,8 @@ $(B)/introd-config: $(config) $(B)/wire.a
 	$(program) $^ -lconfuse
 $(B)/intro: $(cli) $(B)/libintro.a
 	$(program) $^ -ljansson
-$(demos): $(B)/%: $(B)/%.o $(B)/libintro.a
+$(demos) $(bench_programs): $(B)/%: $(B)/obj/%.o $(B)/libintro.a
+	mkdir -p $(@D)
 	$(program) $^
 
 # ---- tests
@@ -148,6 +153,7 @@ $(B)/tests/unit: $(unit) $(for_tests)
 $(B)/tests/claims: $(claims) $(for_tests)
 $(B)/tests/real: $(real) $(for_tests)
 $(tests):
+	mkdir -p $(@D)
 	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson
 
 check: all $(tests)
@@ -156,23 +162,22 @@ check: all $(tests)
 check-asan:
 	$(MAKE) B=$(B)-asan SANITIZE=address,undefined SETUP=no check
 
-bench: all $(benches:.o=)
+bench: all $(bench_programs)
 	INTRO_BUILD='$(CURDIR)/$(B)' $(firstword $(wildcard tests/bench/run tests/bench/run.py) \
 		$(B)/tests/bench/run)
-$(benches:.o=): $(B)/%: $(B)/%.o $(B)/libintro.a
-	$(program) $^
 
 FUZZ_SECONDS ?= 30
 fuzz:
 	$(MAKE) B=$(B)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined SETUP=no fuzzers
-	set -e; for fuzzer in $(notdir $(fuzzers:.o=)); do \
+	set -e; for fuzzer in $(notdir $(fuzz_programs)); do \
 		mkdir -p $(B)-fuzz/corpus/$$fuzzer tests/fuzz/corpus/$$fuzzer; \
 		$(B)-fuzz/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4200 \
 			-print_final_stats=1 -artifact_prefix=$(B)-fuzz/$$fuzzer- \
 			$(B)-fuzz/corpus/$$fuzzer tests/fuzz/corpus/$$fuzzer </dev/null; done
 .PHONY: fuzzers
-fuzzers: $(fuzzers:.o=)
-$(fuzzers:.o=): $(B)/%: $(B)/%.o $(B)/units.a $(B)/libintro.a
+fuzzers: $(fuzz_programs)
+$(fuzz_programs): $(B)/%: $(B)/obj/%.o $(B)/units.a $(B)/libintro.a
+	mkdir -p $(@D)
 	$(program) $(subst fuzzer-no-link,fuzzer,$(link)) $^ -lseccomp -lcap -lconfuse -ljansson
 
 # ---- lint
