@@ -23,8 +23,12 @@
  * intro and its references belong to one thread at a time, and are dead in a forked child:
  * every call there gives -ECHILD, except intro_close(), which then only frees.
  *
+ * Every request is answered by exactly one event, whatever happens, and that event says which
+ * (INTRO_LISTENER alone comes any number of times before its INTRO_DONE).
+ *
  * A broker that is restarted is not an event: requests without an answer are asked again and
- * references are bound again. Only what the new broker refuses is reported.
+ * references are bound again. Only what the new broker refuses is reported. When "fd:N" has
+ * lost its broker there is no way back: everything fails with -ECONNRESET.
  */
 #ifndef INTRO_H
 #define INTRO_H
@@ -40,7 +44,7 @@ struct intro;			/* a connection to a broker */
 struct intro_ref;		/* a live reference, held through that connection */
 
 enum intro_what {
-	INTRO_CONNECTED = 1,	/* our intro_connect() or intro_take(): fd */
+	INTRO_CONNECTED = 1,	/* our intro_connect(), _take() or _attest(): fd */
 	INTRO_DONE,		/* our intro_serve(), _place() or _hold() was accepted */
 	INTRO_REFUSED,		/* our request failed for good: error */
 	INTRO_INCOMING,		/* someone was introduced to a service of ours: fd */
@@ -66,7 +70,7 @@ struct intro_event {
 	int error;		/* 0 or negative errno */
 	int request;		/* what the causing call returned; for FETCH: to be answered */
 	int fd;			/* -1, or a descriptor that is now the caller's */
-	int type;		/* SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM */
+	int type;		/* SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM; 0: no socket */
 	uint64_t session;	/* names one introduction; never used again */
 	enum intro_path path;
 	enum intro_way way;
@@ -80,18 +84,21 @@ struct intro_event {
 };
 
 /* One call: be introduced to NAME through the door of intro_open(NULL) and return the
- * connected descriptor. Waits up to timeout_ms (-1: for ever, 0: not at all) for the broker,
- * the name and the service together. Thread-safe; holds nothing afterwards.
+ * connected descriptor. Waits up to timeout_ms (-1: for ever) for the broker, the name and
+ * the service together; with 0 it waits for none of them, only for its answer (a second at
+ * the most). Thread-safe; holds nothing afterwards.
  * -ENOENT no such name in this door; -ECONNREFUSED granted, but nobody serves it now;
  * -ETIMEDOUT; -EPROTOTYPE the service is not of this type; -EDQUOT a limit of this door or
- * uid is reached; -ENOTCONN no broker found. */
+ * uid is reached; -ENOTCONN no broker found; -EACCES its socket may not be opened;
+ * -ECONNRESET the broker ends the connection; -EINVAL not a name, or not a type. */
 int intro_dial(const char *name, int type, int timeout_ms);
 
 /* A connection to a broker. door: a door's directory, a socket in it, "fd:N" (an inherited
  * connection that a whole process tree may share), or NULL: $INTRO_DOOR, else the user's
  * broker ($XDG_RUNTIME_DIR/introd/doors/host), else the system's (/run/intro).
  * Does not block: an unreachable broker is retried while requests wait for it.
- * -ENOTCONN when there is no broker to be found; -EINVAL; -EBADF for a wrong N. */
+ * -ENOTCONN when there is no broker to be found; -EINVAL; -EBADF for an N that is not from
+ * intro_share(); -ENOTSOCK; -EACCES. */
 int intro_open(struct intro **ret, const char *door);
 
 /* Ends the connection and frees it with all its references and undelivered events (their
@@ -99,7 +106,9 @@ int intro_open(struct intro **ret, const char *door);
 struct intro *intro_close(struct intro *in);
 
 /* Event loop: poll intro_fd() for POLLIN, then dispatch, then take events until there are no
- * more. Nothing here blocks. intro_fd() stays the same over the connection's life. */
+ * more. Nothing here blocks. intro_fd() stays the same over the connection's life.
+ * Dispatch: -EMFILE a descriptor was lost, since our table is full (requests that wait for
+ * one are then refused); -ENOMEM an event was. The connection goes on in both cases. */
 int intro_fd(const struct intro *in);
 int intro_dispatch(struct intro *in);
 
@@ -107,14 +116,20 @@ int intro_dispatch(struct intro *in);
 int intro_next(struct intro *in, struct intro_event *ret);
 
 /* Wait for the event that answers request (0: any event) and take it, leaving others queued.
- * 1, 0 after timeout_ms, or a negative errno. A loop over the three calls above. */
+ * 1, 0 after timeout_ms, or a negative errno: as intro_dispatch(), or -EINTR (a signal came),
+ * -ENOENT no such request waits, -ENOBUFS too many other events were left, -ECONNRESET there
+ * is nothing to wait for any more. A loop over the three calls above. */
 int intro_wait(struct intro *in, int request, int timeout_ms, struct intro_event *ret);
 
 /* A reference to NAME. Costs no round trip: it can be used at once, and if the door does not
- * grant the name, INTRO_BROKEN follows (or -ENOENT for the requests made on it). */
+ * grant the name, INTRO_BROKEN follows (and -ENOENT for the requests made on it, but those
+ * that may wait: the name may come). A broken reference is of no use but to be released.
+ * 0 or a negative errno: -EINVAL not a name; -ENOBUFS too much waits to be sent already, so
+ * dispatch first (this holds for every call that sends something). */
 int intro_find(struct intro *in, const char *name, struct intro_ref **ret);
 
-/* Release a reference; a name served through it is withdrawn. Always NULL. */
+/* Release a reference; a name served through it is withdrawn. Its requests without an answer
+ * are answered -ECANCELED; what came for it and was not taken yet is dropped. Always NULL. */
 struct intro_ref *intro_unref(struct intro_ref *ref);
 
 /* The name a reference was made with, borrowed. */
@@ -125,7 +140,7 @@ const char *intro_ref_name(const struct intro_ref *ref);
 int intro_connect(struct intro_ref *ref, int type, int wait_ms);
 
 /* Give up a request: it is answered INTRO_REFUSED, -ECANCELED, unless the answer was already
- * on its way. */
+ * on its way. 0, or -ENOENT when it was answered. */
 int intro_cancel(struct intro *in, int request);
 
 /* How a service wants to be reached. Zeroed is a good choice. */
@@ -143,7 +158,9 @@ struct intro_service {
 int intro_serve(struct intro *in, const char *name, const struct intro_service *options,
 		struct intro_ref **ret);
 
-/* Answer an INTRO_FETCH: fd (borrowed: the caller closes its own) or a negative errno. */
+/* Answer an INTRO_FETCH: fd (borrowed: the caller closes its own) or a negative errno.
+ * 0; -ENOENT nobody waits for it any more; or why fd cannot be sent, and then the client is
+ * told of that error. */
 int intro_answer(struct intro *in, int request, int fd);
 
 /* Offer a server's own socket under NAME: the broker links the file into each granted door

@@ -9,10 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* As large as the most descriptors a packet may bring. */
 union control {
 	struct cmsghdr align;
-	char space[CMSG_SPACE(sizeof(int) * WIRE_BATCH_MAX)];
+	char space[CMSG_SPACE(sizeof(int) * PACKET_FDS_MAX)];
 };
 
 int packet_send(int sock, const void *buf, size_t len, const int *fds, size_t nfds)
@@ -55,22 +54,14 @@ static size_t take_fds(struct msghdr *mh, int *fds)
 	return n;
 }
 
-static void close_all(const int *fds, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		close(fds[i]);
-}
-
-ssize_t packet_recv(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds)
+ssize_t packet_take(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds, int *ret_flags)
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = WIRE_PACKET_MAX };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	union control control;
-	int got[WIRE_BATCH_MAX];
-	size_t ngot = 0;
 	ssize_t n;
 
-	if (max > WIRE_BATCH_MAX)
+	if (max > PACKET_FDS_MAX)
 		return -EINVAL;
 	if (max > 0) {
 		mh.msg_control = &control;
@@ -83,20 +74,34 @@ ssize_t packet_recv(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
+	*ret_nfds = max > 0 && mh.msg_controllen > 0 ? take_fds(&mh, fds) : 0;
+	*ret_flags = mh.msg_flags;
+	return n;
+}
 
-	if (max > 0 && mh.msg_controllen > 0)
-		ngot = take_fds(&mh, got);
-	if (mh.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
-		close_all(got, ngot);
-		if (mh.msg_flags & MSG_TRUNC)
-			return -EMSGSIZE;
-		return max > 0 && ngot < max ? -EMFILE : -EPROTO;
-	}
-	/* An empty packet cannot be told from the end, and nobody sends one. */
-	if (n == 0) {
-		close_all(got, ngot);
+ssize_t packet_recv(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds)
+{
+	int got[WIRE_BATCH_MAX], flags;
+	size_t ngot;
+	ssize_t n;
+
+	if (max > WIRE_BATCH_MAX)
+		return -EINVAL;
+	n = packet_take(sock, buf, got, max, &ngot, &flags);
+	if (n < 0)
+		return n;
+	if (flags & MSG_TRUNC)
+		n = -EMSGSIZE;
+	else if (flags & MSG_CTRUNC)
+		n = max > 0 && ngot < max ? -EMFILE : -EPROTO;
+	if (n <= 0) {
+		/* An empty packet cannot be told from the end, and nobody sends one. */
+		for (size_t i = 0; i < ngot; i++)
+			close(got[i]);
 		ngot = 0;
 	}
+	if (n < 0)
+		return n;
 	memcpy(fds, got, ngot * sizeof(int));
 	*ret_nfds = ngot;
 	return n;

@@ -17,6 +17,9 @@
 #define SO_PEERPIDFD 77		/* unix(7), Linux 6.5 */
 #endif
 
+/* The most descriptors that the kernel puts into one message (SCM_MAX_FD). */
+#define PACKET_FDS_MAX 253u
+
 /* Send len bytes and nfds descriptors (borrowed; 0 to WIRE_BATCH_MAX). 0 or a negative errno:
  * -EAGAIN queue full, -EPERM the receiver takes no descriptors, -ETOOMANYREFS. */
 int packet_send(int sock, const void *buf, size_t len, const int *fds, size_t nfds);
@@ -27,3 +30,9 @@ int packet_send(int sock, const void *buf, size_t len, const int *fds, size_t nf
  * (larger than buf: discarded); -EMFILE (our descriptor table was full: what came is lost);
  * -EPROTO (more descriptors than max: all are closed). ret_nfds is written on success. */
 ssize_t packet_recv(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds);
+
+/* As packet_recv(), with nothing judged or closed: ret_flags are recvmsg(2)'s, and whatever
+ * descriptors came (max up to PACKET_FDS_MAX) are the caller's. For a receiver that must not
+ * close them itself, since that can block. */
+ssize_t packet_take(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds,
+		    int *ret_flags);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * References: handles of our choice, bound in the broker by FIND, SERVE or PLACE, and bound
+ * again on every new connection until they are broken or released.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/protocol.h"
+
+struct in_request;
+struct intro;
+
+enum in_binding {
+	IN_BINDING,		/* asked for, no answer on this connection yet */
+	IN_BOUND,
+	IN_BROKEN,
+};
+
+struct intro_ref {
+	struct intro *in;
+	uint32_t handle;	/* from 1 */
+	uint16_t type;		/* WIRE_FIND, _SERVE or _PLACE */
+	enum in_binding state;
+	int error;		/* why it is broken */
+	bool announced;		/* the caller counts on it: its end is an event of its own */
+	struct in_request *bind; /* borrowed; NULL unless IN_BINDING */
+	unsigned int types;	/* SERVE: bits (1 << SOCK_x) */
+	unsigned int batch;	/* SERVE: 1 to 16 */
+	bool fetch;		/* SERVE */
+	int dir;		/* PLACE: owned O_PATH of the directory; else -1 */
+	char file[WIRE_NAME_MAX + 1];
+	char name[WIRE_NAME_MAX + 1];
+};
+
+struct in_references {
+	struct intro_ref **slot;	/* by handle - 1 */
+	uint32_t size;
+	uint32_t free;			/* no slot before this one is free */
+};
+
+void in_references_clear(struct in_references *refs);
+
+/* The reference of a handle, or NULL. */
+struct intro_ref *in_reference_find(const struct intro *in, uint32_t handle);
+
+/* The request that binds it, made when there is none. NULL: no memory. */
+struct in_request *in_reference_bind(struct intro *in, struct intro_ref *ref);
+
+/* It is bound. */
+void in_reference_bound(struct intro_ref *ref);
+
+/* It is dead: an event, if the caller counted on it. 0 or -ENOMEM. */
+int in_reference_broken(struct intro *in, struct intro_ref *ref, int error);
+
+/* The socket is gone: nothing is bound. True when any should be, on another one. */
+bool in_references_unbind(struct intro *in);
+
+/* There will be no other: all are dead. */
+void in_references_break(struct intro *in, int error);
