@@ -42,6 +42,7 @@ sets_check-asan := build check
 sets_lint := build check lint
 sets_bench := build bench
 sets_fuzz := build fuzz
+sets_fuzz-keep := build fuzz
 sets_install := build
 sets := $(sort $(foreach goal,$(or $(MAKECMDGOALS),all),$(sets_$(goal))))
 ifneq ($(SETUP),no)
@@ -172,9 +173,14 @@ fuzz:
 	set -e; for fuzzer in $(notdir $(fuzz_programs)); do \
 		mkdir -p $(B)-fuzz/corpus/$$fuzzer tests/fuzz/corpus/$$fuzzer; \
 		$(B)-fuzz/tests/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4200 \
-			-print_final_stats=1 -artifact_prefix=$(B)-fuzz/$$fuzzer- \
+			-verbosity=0 -print_final_stats=1 -artifact_prefix=$(B)-fuzz/$$fuzzer- \
 			$(B)-fuzz/corpus/$$fuzzer tests/fuzz/corpus/$$fuzzer </dev/null; done
-.PHONY: fuzzers
+# What was found and covers something new is kept in the tree.
+fuzz-keep: fuzz
+	set -e; for fuzzer in $(notdir $(fuzz_programs)); do \
+		$(B)-fuzz/tests/fuzz/$$fuzzer -merge=1 -verbosity=0 \
+			tests/fuzz/corpus/$$fuzzer $(B)-fuzz/corpus/$$fuzzer </dev/null; done
+.PHONY: fuzzers fuzz-keep
 fuzzers: $(fuzz_programs)
 $(fuzz_programs): $(B)/%: $(B)/obj/%.o $(B)/units.a $(B)/libintro.a
 	mkdir -p $(@D)
@@ -192,7 +198,8 @@ lint-clang:
 	$(MAKE) B=$(B)-clang CC=clang SETUP=no objects
 lint-tidy:
 	printf '%s\n' $(tidied) | xargs -n 4 -P $(shell nproc) sh -c \
-		'clang-tidy --quiet "$$@" -- $(subst ','\'',$(flags) $(paths) $(where)) 2>&1 \
+		'clang-tidy --quiet "$$@" -- $(subst ','\'',$(flags) $(paths) $(where)) \
+		-include tests/lint.h 2>&1 \
 		| grep -v "warnings generated" >&2; test $$? = 1' tidy
 lint-cppcheck:
 	cppcheck --quiet --std=c11 -D_GNU_SOURCE --enable=warning,performance,portability \

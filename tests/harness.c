@@ -39,6 +39,13 @@ void harness_fail(const char *format, ...)
 	_exit(CHILD_FAILED);
 }
 
+long must(long result, const char *file, int line, const char *call)
+{
+	if (result == -1)
+		harness_fail("%s:%d: %s: %m", file, line, call);
+	return result;
+}
+
 /* ---- descriptors ---- */
 
 int fd_count_of(pid_t pid)
@@ -75,7 +82,7 @@ static void fd_names(char *buf, size_t size)
 		ssize_t n;
 		int put;
 
-		if (e->d_name[0] == '.' || atoi(e->d_name) == dirfd(dir))
+		if (e->d_name[0] == '.')
 			continue;
 		n = readlinkat(dirfd(dir), e->d_name, target, sizeof target - 1);
 		target[n < 0 ? 0 : n] = '\0';
@@ -173,21 +180,23 @@ void dir_remove(const char *dir)
 
 char *fd_read(int fd, size_t *ret_len)
 {
-	size_t used = 0, size = 4096;
-	char *text = malloc(size + 1);
+	size_t used = 0, size = 0;
+	char *text = NULL, *more;
+	ssize_t n;
 
-	for (ssize_t n = 1; text && n > 0; used += (size_t)n) {
-		char *more = used == size ? realloc(text, 2 * size + 1) : text;
-
-		if (more != text)
-			size *= 2;
-		text = more;
-		n = text ? pread(fd, text + used, size - used, (off_t)used) : -1;
+	do {
+		if (used == size) {
+			size += 65536;
+			more = realloc(text, size + 1);
+			if (!more)
+				harness_fail("no memory");
+			text = more;
+		}
+		n = pread(fd, text + used, size - used, (off_t)used);
 		if (n < 0)
 			harness_fail("reading a file: %m");
-	}
-	if (!text)
-		harness_fail("no memory");
+		used += (size_t)n;
+	} while (n > 0);
 	text[used] = '\0';
 	if (ret_len)
 		*ret_len = used;

@@ -52,16 +52,12 @@ void leak_check_end(const struct leak_check *check);
 	} while (0)
 
 /* Fail the test, or end the child. */
-_Noreturn void harness_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void harness_fail(const char *format, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
 
-/* A call that must not fail: its result. For calls that set errno. */
-#define MUST(call)                                                                 \
-	({                                                                         \
-		__typeof__(call) result_ = (call);                                 \
-		if (result_ == (__typeof__(call))-1)                               \
-			harness_fail("%s:%d: %s: %m", __FILE__, __LINE__, #call);  \
-		result_;                                                           \
-	})
+/* A call that must not give -1 with errno: its result, an int. */
+#define MUST(call) ((int)must((call), __FILE__, __LINE__, #call))
+long must(long result, const char *file, int line, const char *call);
 
 /* Open descriptors of this process; of another (-1 with errno where that is not allowed:
  * the broker's rooms are undumpable, see broker_options.countable). */

@@ -30,7 +30,7 @@ pid_t child_fork(void)
 
 int child_wait(pid_t pid)
 {
-	int fd = (int)MUST(syscall(SYS_pidfd_open, pid, 0));
+	int fd = MUST(syscall(SYS_pidfd_open, pid, 0));
 	bool ended = wait_fd(fd, POLLIN);
 	int status;
 

@@ -18,7 +18,7 @@ static void address(struct sockaddr_un *ret, const char *path)
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof ret->sun_path)
 		harness_fail("too long for a socket's path: %s", path);
-	strcpy(ret->sun_path, path);
+	memcpy(ret->sun_path, path, strlen(path) + 1);
 }
 
 int unix_connect(const char *path, int type)
