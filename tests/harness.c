@@ -39,11 +39,11 @@ void harness_fail(const char *format, ...)
 	_exit(CHILD_FAILED);
 }
 
-long must(long result, const char *file, int line, const char *call)
+int must(long result, const char *file, int line, const char *call)
 {
 	if (result == -1)
 		harness_fail("%s:%d: %s: %m", file, line, call);
-	return result;
+	return (int)result;
 }
 
 /* ---- descriptors ---- */

@@ -56,8 +56,8 @@ void harness_fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
 /* A call that must not give -1 with errno: its result, an int. */
-#define MUST(call) ((int)must((call), __FILE__, __LINE__, #call))
-long must(long result, const char *file, int line, const char *call);
+#define MUST(call) must((call), __FILE__, __LINE__, #call)
+int must(long result, const char *file, int line, const char *call);
 
 /* Open descriptors of this process; of another (-1 with errno where that is not allowed:
  * the broker's rooms are undumpable, see broker_options.countable). */
