@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The product under measure: introd, started as a user starts it, administered through its
+control socket. Policy, accounting and audit are on: clients come through a door of their own,
+with one grant, and every introduction leaves its audit line."""
+import errno
+import os
+import re
+import socket
+import struct
+
+from measure import Failed
+from process import Broker, children, pss_bytes, start
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NAME = "name-00000"
+MANY = 30000
+
+
+def numbers(enum):
+    """The values of an enum of protocol.h, by name: written down there once."""
+    path = os.path.join(HERE, "../../libintro/wire/protocol.h")
+    with open(path, encoding="ascii") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    body = re.search(rf"enum {enum} \{{(.*?)\}}", text, re.S).group(1)
+    value, out = -1, {}
+    for word in body.replace("\n", " ").split(","):
+        name, _, given = word.partition("=")
+        if name.strip():
+            value = int(given) if given else value + 1
+            out[name.strip()] = value
+    return out
+
+
+TYPES, TAGS = numbers("wire_type"), numbers("wire_tag")
+
+
+def packet(kind, serial, **tags):
+    """A message of the wire protocol; tags by their names without TAG_, in lower case."""
+    out = struct.pack("<BBHII", 1, 0, TYPES["WIRE_" + kind], serial, 0)
+    for tag, value in sorted((TAGS["TAG_" + k.upper()], v) for k, v in tags.items()):
+        data = value.encode() if isinstance(value, str) else struct.pack("<I", value)
+        out += struct.pack("<HH", tag, len(data)) + data
+    return out
+
+
+def tags_of(message):
+    at, out = 12, {}
+    while at < len(message):
+        tag, size = struct.unpack_from("<HH", message, at)
+        out[tag & 0x7fff] = message[at + 4:at + 4 + size]
+        at += 4 + size
+    return out
+
+
+class Introd(Broker):
+    """A user's broker with the doors "host" and "bench", and the first name granted to the
+    latter. names: how many, where that matters; files: its limit of descriptors."""
+
+    def __init__(self, setting, files=None):
+        super().__init__()
+        program = os.path.join(setting.build, "introd")
+        if not os.access(program, os.X_OK):
+            self.stop()
+            raise Failed(f"{program} is not built")
+        ours, theirs = os.pipe()
+        os.set_inheritable(theirs, True)
+        p = start(setting, [program, "--user", "--base", self.dir, "--config", "/dev/null",
+                            f"--ready-fd={theirs}", "--log-stderr"], files=files,
+                  pass_fds=[theirs])
+        self.processes.append(p)
+        os.close(theirs)
+        with os.fdopen(ours, "rb") as ready:
+            if not ready.read(1):
+                self.stop()
+                raise Failed("introd did not start")
+        self.rooms = [p.pid, *children(p.pid)]
+        self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.settimeout(10)
+        self.control.connect(f"{self.dir}/control.sock")
+        self.serial = 0
+        self.service_socket = f"{self.dir}/doors/host/intro.sock"
+        self.path_socket = f"{self.dir}/doors/bench/{NAME}"
+
+    def door(self, name="bench"):
+        """Make a door with a grant for the first name, and lift every limit: what is measured
+        is the accounting, not its refusals. The door's broker socket."""
+        self.ask("DOOR_ADD", door=name)
+        self.ask("GRANT", door=name, name=NAME)
+        most = {f"max_{what}": MANY for what in ("connections", "names", "held", "waits")}
+        self.ask("LIMIT", **most)
+        self.ask("LIMIT", door=name, **most)
+        self.ask("LIMIT", door="host", **most)
+        self.ask("LIMIT", uid=os.getuid(), **most)
+        return f"{self.dir}/doors/{name}/intro.sock"
+
+    def ask(self, kind, **tags):
+        self.serial += 1
+        self.control.send(packet(kind, self.serial, **tags))
+        reply = self.control.recv(4096)
+        error = tags_of(reply).get(TAGS["TAG_ERROR"])
+        if error:
+            word = errno.errorcode.get(-struct.unpack("<i", error)[0], "?")
+            raise Failed(f"introd refuses {kind} {tags}: {word}")
+
+    @property
+    def pids(self):
+        return self.rooms
+
+    def pss_bytes(self):
+        return [pss_bytes(pid) for pid in self.rooms]
+
+    def alive(self):
+        return self.processes[0].poll() is None and children(self.rooms[0]) == self.rooms[1:]
+
+    def stop(self):
+        if hasattr(self, "control"):
+            self.control.close()
+        super().stop()
