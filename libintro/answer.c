@@ -23,10 +23,15 @@ int in_request_refuse(struct intro *in, struct in_request *rq, int error)
 	ev.request = (int)rq->number;
 	ev.ref = ref;
 	in_request_free(in, rq);
+	if (binding && ref->announced) {
+		if (ref->type == WIRE_FIND && error == -ENOENT &&
+		    in_requests_wait_for(in, ref)) {
+			in_reference_absent(ref);
+			return 0;
+		}
+		return in_reference_broken(in, ref, error);
+	}
 	if (binding) {
-		quiet = ref->announced;
-		if (quiet)
-			return in_reference_broken(in, ref, error);
 		ref->state = IN_BROKEN;
 		ref->error = error;
 	}
@@ -117,6 +122,11 @@ int in_request_answer(struct intro *in, struct in_request *rq, const struct wire
 	if (error < 0 && rq->type == WIRE_ALLOW) {
 		in_request_free(in, rq);
 		in_output_allowed(in, error);
+		return 0;
+	}
+	/* One descriptor at a time: it has not seen yet that we took the one before. */
+	if (error == -EAGAIN && (rq->type == WIRE_TAKE || rq->type == WIRE_ATTEST)) {
+		in_request_retry(in, rq);
 		return 0;
 	}
 	if (error < 0)

@@ -28,6 +28,12 @@ int intro_connect(struct intro_ref *ref, int type, int wait_ms)
 		return -EINVAL;
 	if (ref->state == IN_BROKEN)
 		return ref->error;
+	if (ref->state == IN_ABSENT) {
+		int r = in_reference_ask(in, ref);
+
+		if (r < 0)
+			return r;
+	}
 	rq = in_request_new(in, WIRE_CONNECT, ref);
 	if (!rq)
 		return -ENOMEM;

@@ -35,17 +35,22 @@ uint32_t in_serial_new(struct intro *in)
 	return in->serial;
 }
 
-void in_timer_at(struct intro *in, uint64_t when)
+/* 0 turns it off. An expiry that nobody has seen yet is forgotten, so it is never read. */
+static void timer_set(struct intro *in, uint64_t when)
 {
 	struct itimerspec at = {
 		.it_value = { .tv_sec = (time_t)(when / 1000000u),
 			      .tv_nsec = (long)(when % 1000000u) * 1000 },
 	};
 
-	if (in->armed_at && in->armed_at <= when)
-		return;
 	timerfd_settime(in->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 	in->armed_at = when;
+}
+
+void in_timer_at(struct intro *in, uint64_t when)
+{
+	if (!in->armed_at || when < in->armed_at)
+		timer_set(in, when);
 }
 
 static void retry_later(struct intro *in)
@@ -145,11 +150,9 @@ void in_connection_want(struct intro *in)
 
 static void timer_run(struct intro *in)
 {
-	uint64_t ticks, now = in_now(), due;
+	uint64_t now = in_now(), due;
 
-	if (read(in->timer_fd, &ticks, sizeof ticks) < 0 && errno != EAGAIN)
-		return;
-	in->armed_at = 0;
+	timer_set(in, 0);
 	if (in->state == IN_DOWN && in->retry_at && now >= in->retry_at)
 		connection_try(in);
 	if (in->state == IN_UP && in->output.retry_at && now >= in->output.retry_at)

@@ -22,7 +22,7 @@ static const struct sentence sentences[] = {
 	{ ECONNRESET, "the connection to the broker is gone for good" },
 	{ EPROTOTYPE, "the service is not of this socket type" },
 	{ EDQUOT, "a limit of this door or user is reached" },
-	{ EACCES, "the broker's socket may not be opened by this user" },
+	{ EACCES, "the grant does not permit this, or the broker's socket may not be opened" },
 	{ EKEYEXPIRED, "the grant has expired" },
 	{ EBUSY, "somebody else serves or holds this name already" },
 	{ EXDEV, "the server's directory is not on the doors' filesystem" },

@@ -16,10 +16,6 @@
 #include "connection.h"
 #include "timeout.h"
 
-/* A full backlog gives no wake-up: look again after this, twice as late each time. */
-#define RETRY_FIRST_MS 5u
-#define RETRY_MAX_MS 200u
-
 int in_placed_connect(int opath, int type, uint64_t deadline, int *ret)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -59,12 +55,6 @@ bool in_placed_try(struct intro *in, struct in_request *rq)
 	 * new socket. */
 	if (r == -ECONNREFUSED)
 		close(in_steal(&rq->fd));
-
-	rq->delay_ms = rq->delay_ms ? rq->delay_ms * 2 : RETRY_FIRST_MS;
-	if (rq->delay_ms > RETRY_MAX_MS)
-		rq->delay_ms = RETRY_MAX_MS;
-	rq->sent = false;
-	rq->retry_at = in_now() + rq->delay_ms * 1000u;
-	in_timer_at(in, rq->retry_at);
+	in_request_retry(in, rq);
 	return false;
 }

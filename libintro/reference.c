@@ -74,10 +74,25 @@ struct in_request *in_reference_bind(struct intro *in, struct intro_ref *ref)
 	return ref->bind;
 }
 
+int in_reference_ask(struct intro *in, struct intro_ref *ref)
+{
+	struct in_request *rq = in_reference_bind(in, ref);
+
+	if (!rq)
+		return -ENOMEM;
+	ref->state = IN_BINDING;
+	return in_request_start(in, rq);
+}
+
 void in_reference_bound(struct intro_ref *ref)
 {
 	ref->state = IN_BOUND;
 	ref->announced = true;
+}
+
+void in_reference_absent(struct intro_ref *ref)
+{
+	ref->state = IN_ABSENT;
 }
 
 int in_reference_broken(struct intro *in, struct intro_ref *ref, int error)
@@ -148,8 +163,7 @@ static int reference_new(struct intro *in, uint16_t type, const char *name,
 /* Ask for its binding; on failure it is gone. The request's number or a negative errno. */
 static int reference_start(struct intro *in, struct intro_ref *ref, struct intro_ref **ret)
 {
-	struct in_request *rq = in_reference_bind(in, ref);
-	int r = rq ? in_request_start(in, rq) : -ENOMEM;
+	int r = in_reference_ask(in, ref);
 
 	if (r < 0) {
 		slot_give(&in->references, ref->handle);
@@ -240,7 +254,7 @@ struct intro_ref *intro_unref(struct intro_ref *ref)
 	in = ref->in;
 	in_events_forget(in, ref);
 	in_requests_forget(in, ref);
-	if (in->state == IN_UP && ref->state != IN_BROKEN)
+	if (in->state == IN_UP && ref->state <= IN_BOUND)
 		send_drop(in, ref);
 	slot_give(&in->references, ref->handle);
 	reference_free(ref);

@@ -16,6 +16,7 @@ struct intro;
 enum in_binding {
 	IN_BINDING,		/* asked for, no answer on this connection yet */
 	IN_BOUND,
+	IN_ABSENT,		/* FIND: not there, but waited for; asked for again when used */
 	IN_BROKEN,
 };
 
@@ -49,8 +50,14 @@ struct intro_ref *in_reference_find(const struct intro *in, uint32_t handle);
 /* The request that binds it, made when there is none. NULL: no memory. */
 struct in_request *in_reference_bind(struct intro *in, struct intro_ref *ref);
 
+/* Ask for its binding. The request's number, or a negative errno. */
+int in_reference_ask(struct intro *in, struct intro_ref *ref);
+
 /* It is bound. */
 void in_reference_bound(struct intro_ref *ref);
+
+/* The name that it stands for is not there now, and somebody waits for it. */
+void in_reference_absent(struct intro_ref *ref);
 
 /* It is dead: an event, if the caller counted on it. 0 or -ENOMEM. */
 int in_reference_broken(struct intro *in, struct intro_ref *ref, int error);

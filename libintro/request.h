@@ -27,7 +27,7 @@ struct in_request {
 	int socktype;			/* CONNECT */
 	bool waits;			/* CONNECT: for the name, until wait_until */
 	uint32_t path;			/* CONNECT: while fd is there */
-	unsigned int delay_ms;		/* CONNECT: between attempts at fd */
+	unsigned int delay_ms;		/* between attempts */
 	uint64_t wait_until;		/* CONNECT: clock.h */
 	uint64_t retry_at;		/* not to be sent, or connected, before; 0: now */
 	uint64_t session;		/* ATTEST's; CONNECT: while fd is there */
@@ -49,8 +49,14 @@ struct in_request *in_request_find(const struct intro *in, uint32_t number);
 /* Send it, or see to a connection. Its number, or a negative errno and it is gone. */
 int in_request_start(struct intro *in, struct in_request *rq);
 
+/* When to give it up without an answer (clock.h). */
+uint64_t in_request_end(const struct in_request *rq);
+
 /* Send it on this socket. 0 or a negative errno. */
 int in_request_send(struct intro *in, struct in_request *rq);
+
+/* Have it asked, or tried, again a little later, and later each time. */
+void in_request_retry(struct intro *in, struct in_request *rq);
 
 /* Have it refused by the next dispatch. */
 void in_request_fail(struct intro *in, struct in_request *rq, int error);
@@ -60,6 +66,9 @@ void in_request_withdraw(struct intro *in, struct in_request *rq);
 
 /* Its reference is being released: all that use it are withdrawn and answered. */
 void in_requests_forget(struct intro *in, struct intro_ref *ref);
+
+/* Whether one that uses ref waits for its name to be served. */
+bool in_requests_wait_for(const struct intro *in, const struct intro_ref *ref);
 
 /* There will be no other socket: all have failed. */
 void in_requests_fail_all(struct intro *in, int error);
