@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,6 +134,8 @@ int main(int argc, char **argv)
 
 	if (open_standard_fds() < 0)
 		return CODE_TEMPORARY;
+	/* ignored, as it may be inherited, it would take our children's status from us */
+	signal(SIGCHLD, SIG_DFL);
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "+:hV", options, NULL)) != -1) {
 		if (c == 'h')
