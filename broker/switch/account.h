@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who uses how much, and how much it may: an account per door and one per uid, both charged
+ * for everything that a client makes the switch keep. A flood exhausts its own account only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "list.h"
+
+struct wire_message;
+struct wire_writer;
+
+enum resource {
+	RESOURCE_CONNECTIONS,
+	RESOURCE_NAMES,		/* served, placed or granted, and bound handles */
+	RESOURCE_HELD,		/* descriptors kept for later */
+	RESOURCE_FLIGHT,	/* descriptors sent to it and not yet received */
+	RESOURCE_WAITS,		/* requests waiting */
+	RESOURCE_COUNT,
+};
+
+struct account {
+	uint32_t used[RESOURCE_COUNT];
+	uint32_t max[RESOURCE_COUNT];
+	uint64_t introductions, refusals;
+	uint64_t entry;		/* the parent's entry of limits set at run time; 0: none */
+	bool limited;		/* its limits are not the defaults */
+};
+
+/* A uid's account; exists while something is charged to it or limits were set for it. */
+struct user {
+	struct account account;
+	struct list in_board;
+	uint32_t uid;
+	uint32_t conns;
+};
+
+void account_init(struct account *a);
+
+/* Charge both, or neither: false. user may be NULL. */
+bool account_take(struct account *door, struct user *user, enum resource what);
+void account_give(struct account *door, struct user *user, enum resource what);
+
+/* Is there room for one more in both? */
+bool account_room(const struct account *door, const struct user *user, enum resource what);
+
+/* Set the limits that a message names; write limits and use. */
+void account_limit(struct account *a, const struct wire_message *m);
+void account_write_limits(const struct account *a, struct wire_writer *w);
+void account_write_usage(const struct account *a, struct wire_writer *w);
+
+/* The account of a uid, made when it is the first. NULL when out of memory. */
+struct user *user_get(uint32_t uid);
+struct user *user_find(uint32_t uid);
+
+/* Count a connection of it. The last one to go frees an account without limits of its own. */
+void user_hold(struct user *user);
+void user_release(struct user *user);

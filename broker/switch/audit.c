@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The audit lines of audit.h. Everything in a line comes from checked names and numbers, so
+ * nothing needs quoting but labels.
+ */
+#include "audit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../libintro/wire/message.h"
+#include "../channel.h"
+#include "board.h"
+#include "conn.h"
+#include "door.h"
+#include "service.h"
+
+#define FLUSH_USEC UINT64_C(500000)
+/* Of a file that is ours: what two of them may hold at most is twice this. */
+#define ROTATE_BYTES (UINT64_C(8) << 20)
+#define AUDIT_FILE_NAME "audit.log"
+
+static const char *const ways[] = {
+	[WAY_LISTEN] = "listen", [WAY_PAIR] = "pair", [WAY_FETCH] = "fetch",
+	[WAY_HELD] = "held",	 [WAY_PLACED] = "placed",
+};
+
+const char *audit_way_word(int way)
+{
+	return way > 0 && (size_t)way < sizeof ways / sizeof ways[0] ? ways[way] : "";
+}
+
+static char *put_text(char *p, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(p, text, len);
+	return p + len;
+}
+
+static char *put_number(char *p, uint64_t n)
+{
+	char digits[20];
+	size_t len = 0;
+
+	do
+		digits[len++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (len > 0)
+		*p++ = digits[--len];
+	return p;
+}
+
+static char *put_field(char *p, const char *key, const char *value)
+{
+	if (!value || !value[0])
+		return p;
+	p = put_text(p, key);
+	return put_text(p, value);
+}
+
+static char *put_count(char *p, const char *key, uint64_t value)
+{
+	p = put_text(p, key);
+	return put_number(p, value);
+}
+
+/* RFC 3339, to the microsecond; the calendar is worked out once a second. */
+static char *put_time(struct audit *a, char *p)
+{
+	struct timespec now;
+	struct tm tm;
+	long usec;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != a->second) {
+		a->second = now.tv_sec;
+		gmtime_r(&now.tv_sec, &tm);
+		strftime(a->time, sizeof a->time, "%Y-%m-%dT%H:%M:%S", &tm);
+	}
+	p = put_text(p, a->time);
+	*p++ = '.';
+	usec = now.tv_nsec / 1000;
+	for (long scale = 100000; scale > 0; scale /= 10)
+		*p++ = (char)('0' + usec / scale % 10);
+	*p++ = 'Z';
+	return p;
+}
+
+/* The line's length in bytes, with its newline: far below AUDIT_LINE_MAX, since every part
+ * is bounded by its own maximum. */
+static size_t format(struct audit *a, const struct audit_line *l, char *out)
+{
+	char *p = put_time(a, out);
+
+	p = put_field(p, " ", l->event);
+	if (l->session)
+		p = put_count(p, " session=", l->session);
+	p = put_field(p, " door=", l->door ? l->door->name : l->about);
+	if (l->uid >= 0)
+		p = put_count(p, " uid=", (uint64_t)l->uid);
+	if (l->pid > 0)
+		p = put_count(p, " pid=", (uint64_t)l->pid);
+	p = put_field(p, " name=", l->name);
+	p = put_field(p, " service=", l->service ? l->service->name : NULL);
+	if (l->label && l->label[0]) {
+		p = put_text(p, " label=\"");
+		p = put_text(p, l->label);
+		*p++ = '"';
+	}
+	p = put_field(p, " way=", audit_way_word(l->way));
+	if (l->path)
+		p = put_field(p, " path=", l->path == PATH_SPLICED ? "spliced" : "local");
+	if (l->error < 0)
+		p = put_field(p, " error=", strerrorname_np(-l->error));
+	*p++ = '\n';
+	return (size_t)(p - out);
+}
+
+static void tell_watchers(const char *line, size_t len)
+{
+	uint8_t packet[AUDIT_LINE_MAX + 64];
+	struct wire_writer w;
+
+	list_foreach_safe(it, &board.watchers) {
+		struct conn *conn = list_entry(it, struct conn, in_watchers);
+
+		/* A watcher that is slow misses lines; it is told how many. */
+		if (!list_empty(&conn->queue)) {
+			conn->watch_dropped++;
+			continue;
+		}
+		wire_begin(&w, packet, sizeof packet, WIRE_EVENT, conn->watch_serial, 0, 0);
+		wire_put_bytes(&w, TAG_TEXT, line, len - 1);
+		if (conn->watch_dropped)
+			wire_put_u32(&w, TAG_DROPPED, conn->watch_dropped);
+		conn->watch_dropped = 0;
+		conn_send(conn, packet, wire_finish(&w));
+	}
+}
+
+static void flush_due(struct timer *t)
+{
+	audit_flush(list_entry(t, struct audit, flush));
+}
+
+void audit_init(struct audit *a)
+{
+	a->fd = -1;
+	a->kind = AUDIT_NONE;
+	a->second = -1;
+	a->flush.due = flush_due;
+}
+
+void audit_write(struct audit *a, const struct audit_line *line)
+{
+	char text[AUDIT_LINE_MAX];
+	size_t len;
+
+	if (a->kind == AUDIT_NONE && list_empty(&board.watchers))
+		return;
+	len = format(a, line, text);
+	if (!list_empty(&board.watchers))
+		tell_watchers(text, len);
+	if (a->kind == AUDIT_NONE)
+		return;
+	if (a->used + len > sizeof a->buffer)
+		audit_flush(a);
+	if (a->used + len > sizeof a->buffer) {
+		a->lost++;
+		return;
+	}
+	memcpy(a->buffer + a->used, text, len);
+	a->used += len;
+	if (!timer_armed(&a->flush))
+		timer_arm(&board.timers, &a->flush, timer_now() + FLUSH_USEC);
+}
+
+/* Start a new file beside the full one, in our own directory. */
+static void rotate(struct audit *a)
+{
+	int fd;
+
+	if (renameat(board.base_fd, AUDIT_FILE_NAME, board.base_fd, AUDIT_FILE_NAME ".1") < 0)
+		return;
+	fd = openat(board.base_fd, AUDIT_FILE_NAME,
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	close(a->fd);
+	a->fd = fd;
+	a->written = 0;
+}
+
+static void flush_file(struct audit *a)
+{
+	ssize_t n = write(a->fd, a->buffer, a->used);
+
+	/* A full disk: what does not fit is lost, and counted, rather than kept for ever. */
+	if (n < (ssize_t)a->used)
+		a->lost++;
+	else
+		a->written += (uint64_t)n;
+	if (a->rotate && a->written > ROTATE_BYTES)
+		rotate(a);
+}
+
+/* One datagram a line (RFC 3164): facility authpriv, severity info. */
+static void flush_syslog(struct audit *a)
+{
+	static const char prefix[] = "<86>introd: ";
+	char line[AUDIT_LINE_MAX + sizeof prefix];
+
+	for (size_t at = 0; at < a->used;) {
+		size_t len = (size_t)((char *)memchr(a->buffer + at, '\n', a->used - at) -
+				      (a->buffer + at));
+
+		memcpy(line, prefix, sizeof prefix - 1);
+		memcpy(line + sizeof prefix - 1, a->buffer + at, len);
+		if (send(a->fd, line, sizeof prefix - 1 + len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			a->lost++;
+		at += len + 1;
+	}
+}
+
+void audit_flush(struct audit *a)
+{
+	timer_disarm(&board.timers, &a->flush);
+	if (a->used == 0)
+		return;
+	if (a->kind == AUDIT_FILE)
+		flush_file(a);
+	else if (a->kind == AUDIT_SYSLOG)
+		flush_syslog(a);
+	a->used = 0;
+}
+
+void audit_open(struct audit *a, int fd, int kind)
+{
+	struct stat own, given;
+
+	audit_flush(a);
+	if (a->fd >= 0)
+		close(a->fd);
+	a->fd = fd;
+	a->kind = fd >= 0 ? kind : AUDIT_NONE;
+	a->written = 0;
+	a->rotate = false;
+	if (a->kind == AUDIT_FILE && fstat(fd, &given) == 0) {
+		a->written = (uint64_t)given.st_size;
+		a->rotate = fstatat(board.base_fd, AUDIT_FILE_NAME, &own, AT_SYMLINK_NOFOLLOW) ==
+				    0 && own.st_dev == given.st_dev && own.st_ino == given.st_ino;
+	}
+}

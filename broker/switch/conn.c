@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connections of conn.h: their life, and their input.
+ */
+#include "conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../libintro/wire/message.h"
+#include "../../libintro/wire/packet.h"
+#include "admin.h"
+#include "board.h"
+#include "client.h"
+#include "door.h"
+#include "flight.h"
+#include "listing.h"
+#include "queue.h"
+#include "ref.h"
+#include "service.h"
+#include "wait.h"
+
+/* Packets read at one edge, so that one chatterer does not keep the others waiting. */
+#define READS_AT_ONCE 64
+
+static void conn_ready(struct source *source, uint32_t events);
+
+static void refuse(int fd)
+{
+	uint8_t packet[64];
+	struct wire_writer w;
+
+	wire_begin(&w, packet, sizeof packet, WIRE_REPLY, 0, 0, 0);
+	wire_put_u32(&w, TAG_ERROR, (uint32_t)-EDQUOT);
+	packet_send(fd, packet, (size_t)wire_finish(&w), NULL, 0);
+}
+
+static int set_up(struct conn *conn, struct door *door, int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof cred;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return -errno;
+	conn->user = user_get(cred.uid);
+	if (!conn->user)
+		return -ENOMEM;
+	user_hold(conn->user);
+	conn->uid = cred.uid;
+	conn->pid = (uint32_t)cred.pid;
+	conn->door = door;
+	conn->account = &door->account;
+	if (!account_take(conn->account, conn->user, RESOURCE_CONNECTIONS)) {
+		user_release(conn->user);
+		return -EDQUOT;
+	}
+	conn->source.fd = fd;
+	conn->source.ready = conn_ready;
+	if (source_add(&conn->source, EPOLLIN) < 0) {
+		account_give(conn->account, conn->user, RESOURCE_CONNECTIONS);
+		user_release(conn->user);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void conn_new(struct door *door, int fd, bool joined)
+{
+	struct conn *conn = calloc(1, sizeof *conn);
+	int r = conn ? set_up(conn, door, fd) : -ENOMEM;
+
+	if (r < 0) {
+		refuse(fd);
+		reaper_take(&board.reaper, fd);
+		free(conn);
+		return;
+	}
+	conn->window = CONN_WINDOW_CLIENT;
+	conn->admin = door->admin;
+	conn->reap = joined || !board.passrights;
+	conn->id = board.next_id++;
+	list_init(&conn->waits);
+	list_init(&conn->slot_waits);
+	list_init(&conn->starved);
+	list_init(&conn->queue);
+	list_init(&conn->in_flights);
+	list_init(&conn->in_watchers);
+	list_init(&conn->in_doomed);
+	list_append(&door->conns, &conn->in_door);
+	list_append(&board.conns, &conn->in_board);
+	board.conns_used++;
+}
+
+void conn_close(struct conn *conn)
+{
+	struct handle *handle;
+	uint32_t cursor;
+
+	if (conn->dead)
+		return;
+	conn->dead = conn->doomed = true;
+	list_remove(&conn->in_doomed);
+	source_remove(&conn->source);
+	while (!list_empty(&conn->waits))
+		wait_free(list_entry(conn->waits.next, struct wait, in_conn));
+	for (cursor = 0; (handle = table_next(&conn->handles, &cursor));)
+		handle_free(handle);
+	table_clear(&conn->handles);
+	table_clear(&conn->fetches);
+	queue_clear(conn);
+	listing_free(conn->listing);
+	free(conn->recent);
+	flight_forget(conn);
+	list_remove(&conn->in_watchers);
+	list_remove(&conn->in_door);
+	list_remove(&conn->in_board);
+	account_give(conn->account, conn->user, RESOURCE_CONNECTIONS);
+	user_release(conn->user);
+	board.conns_used--;
+	if (conn->reap)
+		reaper_take(&board.reaper, conn->source.fd);
+	else
+		close(conn->source.fd);
+	door_room(conn->door);
+	board_bury(conn);
+}
+
+void conn_doom(struct conn *conn)
+{
+	if (conn->doomed)
+		return;
+	conn->doomed = true;
+	list_append(&board.doomed, &conn->in_doomed);
+}
+
+int conn_make_server(struct conn *conn)
+{
+	if (conn->server)
+		return 0;
+	conn->recent = calloc(EXPORTER_RECENT, sizeof *conn->recent);
+	if (!conn->recent)
+		return -ENOMEM;
+	conn->server = true;
+	conn->window = CONN_WINDOW_SERVER;
+	return 0;
+}
+
+void conn_allow_descriptors(struct conn *conn)
+{
+	int on = 1;
+
+	setsockopt(conn->source.fd, SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof on);
+	conn->deposits = conn->reap = true;
+}
+
+/* A plain client is not read while an answer of ours waits for it: what it asked next would
+ * need room that it does not give. */
+static bool may_read(struct conn *conn)
+{
+	if (!list_empty(&conn->queue) || conn->listing)
+		return false;
+	if (conn->server || conn->flight < conn->window)
+		return true;
+	flight_refresh(conn);
+	return conn->flight < conn->window;
+}
+
+/* Read and handle one packet: false when there is none, or the connection has ended. */
+static bool read_one(struct conn *conn)
+{
+	uint8_t packet[WIRE_PACKET_MAX];
+	int fds[PACKET_FDS_MAX], flags;
+	struct wire_message m;
+	size_t nfds;
+	ssize_t n;
+
+	n = packet_take(conn->source.fd, packet, fds, conn->reap ? PACKET_FDS_MAX : 0, &nfds,
+			&flags);
+	if (n == -EAGAIN)
+		return false;
+	/* One descriptor, asked for, or none: anything else is its sender's last message. */
+	if (n <= 0 || flags & (MSG_TRUNC | MSG_CTRUNC) || nfds > (conn->deposits ? 1 : 0) ||
+	    wire_parse(packet, (size_t)n, &m) < 0 || m.head.nfds != nfds ||
+	    (m.head.type >= WIRE_DOOR_ADD ? admin_dispatch(conn, &m) :
+		     client_dispatch(conn, &m, nfds > 0 ? &fds[0] : NULL)) < 0) {
+		for (size_t i = 0; n >= 0 && i < nfds; i++)
+			if (fds[i] >= 0)
+				reaper_take(&board.reaper, fds[i]);
+		conn_close(conn);
+		return false;
+	}
+	if (nfds > 0 && fds[0] >= 0)
+		reaper_take(&board.reaper, fds[0]);
+	return !conn->doomed;
+}
+
+/* It has taken something from its queue: go on with what waited for that. */
+static void drained(struct conn *conn)
+{
+	struct list ready;
+
+	if (!queue_flush(conn))
+		return;
+	flight_refresh(conn);
+	if (conn->listing && !listing_continue(conn))
+		return;
+	list_init(&ready);
+	if (conn->flight < conn->window)
+		list_splice(&ready, &conn->slot_waits);
+	wait_resume_all(&ready);
+	while (!conn->doomed && conn->flight < conn->window && !list_empty(&conn->starved)) {
+		struct exporter *e = list_entry(conn->starved.next, struct exporter, in_starved);
+
+		list_remove(&e->in_starved);
+		service_up(e->service);
+	}
+}
+
+static bool awaits_drain(const struct conn *conn)
+{
+	return !list_empty(&conn->queue) || !list_empty(&conn->slot_waits) ||
+	       !list_empty(&conn->starved) || conn->listing;
+}
+
+static void conn_ready(struct source *source, uint32_t events)
+{
+	struct conn *conn = list_entry(source, struct conn, source);
+	int reads = source->events & EPOLLET ? READS_AT_ONCE : 1;
+
+	if (events & EPOLLOUT)
+		drained(conn);
+	while (reads-- > 0 && !conn->doomed) {
+		if (!may_read(conn)) {
+			conn_await_drain(conn);
+			return;
+		}
+		if (!read_one(conn))
+			break;
+	}
+	/* Back to level-triggered input, which also brings up again what was left unread. */
+	if (!conn->doomed && source->events & EPOLLET && !awaits_drain(conn))
+		source_set(source, EPOLLIN);
+	else if (!conn->doomed && reads < 0 && source->events & EPOLLET) {
+		source->events = 0;
+		conn_await_drain(conn);
+	}
+}
+
+void conn_await_drain(struct conn *conn)
+{
+	source_set(&conn->source, EPOLLIN | EPOLLOUT | EPOLLET);
+}
+
+void conn_reply(struct conn *conn, uint32_t serial, int error)
+{
+	uint8_t packet[64];
+	struct wire_writer w;
+
+	wire_begin(&w, packet, sizeof packet, WIRE_REPLY, serial, 0, 0);
+	if (error < 0)
+		wire_put_u32(&w, TAG_ERROR, (uint32_t)error);
+	conn_send(conn, packet, wire_finish(&w));
+}
+
+void conn_tell_broken(struct conn *conn, uint32_t ref, int error)
+{
+	uint8_t packet[64];
+	struct wire_writer w;
+
+	wire_begin(&w, packet, sizeof packet, WIRE_BROKEN, 0, ref, 0);
+	wire_put_u32(&w, TAG_ERROR, (uint32_t)error);
+	conn_send(conn, packet, wire_finish(&w));
+}
+
+uint64_t conn_pidfd_inode(struct conn *conn)
+{
+	struct stat st;
+	socklen_t len = sizeof(int);
+	int pidfd;
+
+	if (conn->pidfd_inode)
+		return conn->pidfd_inode;
+	if (getsockopt(conn->source.fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) < 0)
+		return 0;
+	if (fstat(pidfd, &st) == 0)
+		conn->pidfd_inode = st.st_ino;
+	close(pidfd);
+	return conn->pidfd_inode;
+}
+
+struct conn *conn_find(uint64_t id)
+{
+	list_foreach(it, &board.conns) {
+		struct conn *conn = list_entry(it, struct conn, in_board);
+
+		if (conn->id == id)
+			return conn;
+	}
+	return NULL;
+}

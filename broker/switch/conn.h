@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections: a program's channel to us, through one door. Reading, writing and ending; what
+ * its messages mean is client.c's and admin.c's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "account.h"
+#include "list.h"
+#include "source.h"
+#include "table.h"
+
+struct door;
+struct listing;
+
+/* Descriptors that may be on their way to a connection. */
+#define CONN_WINDOW_CLIENT 1u
+#define CONN_WINDOW_SERVER 64u
+
+/* Packets without descriptors that may wait for a slow reader. */
+#define CONN_QUEUE_MAX 512u
+
+struct recent {
+	uint64_t session, conn;
+};
+
+struct conn {
+	struct source source;
+	struct door *door;
+	struct account *account;	/* the door's */
+	struct user *user;
+	struct list in_door, in_board;
+	struct table handles;
+	struct table fetches;		/* waits for this agent's answers, by serial */
+	struct list waits;
+	struct list slot_waits;		/* waits for room in its own window */
+	struct list starved;		/* its exporters whose clients wait for its window */
+	struct list queue;		/* packets that it has not taken yet */
+	struct list in_flights;		/* while flight > 0 */
+	struct list in_watchers;
+	struct list in_doomed;
+	struct listing *listing;	/* owned; a LIST under way */
+	struct recent *recent;		/* owned; servers only */
+	uint64_t id;
+	uint64_t pidfd_inode;		/* 0: not asked yet, or unknown */
+	uint32_t uid, pid;
+	uint32_t flight, window;
+	uint32_t queued;
+	uint32_t fetch_serial, next_recent;
+	uint32_t watch_serial, watch_dropped;
+	bool admin;
+	bool deposits;			/* may send descriptors */
+	bool reap;			/* its queue may hold some: close it in the reaper */
+	bool shared;			/* takes JOIN and nothing else */
+	bool server;
+	bool batches;			/* takes several descriptors in a packet */
+	bool doomed;			/* ends with this round: nothing reaches it any more */
+	bool dead;
+};
+
+/* A new connection through a door, of the given socket (taken over in any case). joined: the
+ * socket was deposited, so its description is shared with a stranger. */
+void conn_new(struct door *door, int fd, bool joined);
+
+/* Its end: requests, names and what it served are gone. Freed at the end of the round. */
+void conn_close(struct conn *conn);
+
+/* Close it at the end of the round: for where its objects are still being walked. */
+void conn_doom(struct conn *conn);
+
+/* It serves: a wider window. 0 or -ENOMEM. */
+int conn_make_server(struct conn *conn);
+
+/* Let it send descriptors from now on. */
+void conn_allow_descriptors(struct conn *conn);
+
+/* Send a packet without descriptors, or queue it. What does not even fit the queue ends the
+ * connection (conn_doom): it is not reading. len may be a negative errno of wire_finish(). */
+void conn_send(struct conn *conn, const void *packet, int len);
+
+/* Send a packet with descriptors (borrowed), where flight_room() said yes. 0 or a negative
+ * errno, with nothing sent. */
+int conn_send_fds(struct conn *conn, const void *packet, int len, const int *fds, size_t nfds);
+
+/* Answer a request without descriptors: success, or an error. */
+void conn_reply(struct conn *conn, uint32_t serial, int error);
+
+void conn_tell_broken(struct conn *conn, uint32_t ref, int error);
+
+/* Wake up when it has taken something from its queue. */
+void conn_await_drain(struct conn *conn);
+
+/* The inode of its process's pidfd, asked once; 0 when the kernel does not tell. */
+uint64_t conn_pidfd_inode(struct conn *conn);
+
+struct conn *conn_find(uint64_t id);

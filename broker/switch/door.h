@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Doors: a directory with a broker socket (intro.sock) and one socket per granted name. What
+ * comes through a door is known by the door. Made from the configuration or at run time;
+ * the directory keeps its inode, since containers have it mounted.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "account.h"
+#include "list.h"
+#include "source.h"
+#include "table.h"
+
+struct ref;
+
+enum origin { ORIGIN_CONFIG = 1, ORIGIN_RUNTIME = 2, ORIGIN_BUILTIN = 3 };
+
+struct door {
+	struct source listener;		/* intro.sock */
+	struct account account;
+	struct list in_board;
+	struct list conns;
+	struct table grants;		/* by name */
+	struct list grant_list;
+	struct list unnamed_waits;	/* for names that are not granted (yet) */
+	int dir;			/* -1: none */
+	int export_dir;			/* -1: none */
+	uint64_t id;
+	uint64_t entry;			/* the parent's */
+	uint32_t round;			/* the last configuration that named it */
+	enum origin origin;
+	bool open;			/* sees every service, may serve any name */
+	bool admin;			/* control.sock */
+	bool full;			/* its listener waits for a connection to end */
+	bool external;			/* its directory is not ours to make */
+	char name[65];
+};
+
+struct door *door_find(const char *name);
+
+/* Make a door that is not there yet: directory and listener included. dir: -1, or the
+ * directory to use instead of BASE/doors/NAME (taken over); listener: -1, or one that was
+ * kept (taken over). 0, -EINVAL, -EEXIST or what the directory gave. */
+struct door_options {
+	const char *name;
+	enum origin origin;
+	bool open, exports, external;
+	int dir, listener;
+	uint64_t entry;		/* 0: a new one */
+};
+int door_new(const struct door_options *options, struct door **ret);
+
+/* The door control.sock stands for. */
+int door_new_control(int listener, struct door **ret);
+
+/* Everything in it ends: its connections, grants and files. The directory stays, empty. */
+void door_remove(struct door *door);
+
+/* A connection of it has ended: accept again where that was the limit. */
+void door_room(struct door *door);
+
+/* Unlink its socket files (the broker stops). */
+void door_unlink(struct door *door);
+
+/* The reference that a name designates through this door, or NULL. make: an open door makes
+ * the service when it is not there. */
+struct ref *door_resolve(struct door *door, const char *name, bool make);
+
+/* Set or fetch a directory's listing paths: "BASE/doors/NAME". Returns out. */
+const char *door_path(const struct door *door, char *out, size_t size);

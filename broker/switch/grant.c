@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The grants of grant.h.
+ */
+#include "grant.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../libintro/wire/name.h"
+#include "board.h"
+#include "conn.h"
+#include "flight.h"
+#include "introduce.h"
+#include "link.h"
+#include "listener.h"
+#include "place.h"
+#include "service.h"
+#include "wait.h"
+
+#define ACCEPTS_AT_ONCE 16
+
+static int same_name(const void *value, const void *key)
+{
+	return strcmp(((const struct grant *)value)->name, key) == 0;
+}
+
+struct grant *grant_find(const struct door *door, const char *name)
+{
+	return table_find(&door->grants, table_hash_name(name, strlen(name)), same_name, name);
+}
+
+static bool file_taken(const struct door *door, const char *file)
+{
+	list_foreach(it, &door->grant_list)
+		if (strcmp(list_entry(it, struct grant, in_door)->file, file) == 0)
+			return true;
+	return false;
+}
+
+static void drop_listener(struct grant *grant)
+{
+	if (grant->listener.fd < 0)
+		return;
+	list_remove(&grant->in_retries);
+	if (grant->listener.ready)
+		source_remove(&grant->listener);
+	close(grant->listener.fd);
+	grant->listener.fd = -1;
+}
+
+/* Nobody may be introduced by it any more, while its holders still learn why. */
+static void close_path(struct grant *grant)
+{
+	drop_listener(grant);
+	if (grant->door->dir >= 0 && grant->file[0])
+		unlinkat(grant->door->dir, grant->file, 0);
+	link_keep_grant(grant);
+}
+
+static void grant_expire(struct timer *t)
+{
+	struct grant *grant = list_entry(t, struct grant, expiry);
+
+	grant_free(grant, -EKEYEXPIRED);
+}
+
+/* Accept where the service has room; the socket is the service's from then on. */
+static void grant_ready(struct source *source, uint32_t events)
+{
+	struct grant *grant = list_entry(source, struct grant, listener);
+	struct exporter *e = grant->ref.service->exporter;
+
+	(void)events;
+	if (!e) {
+		source_set(source, 0);
+		return;
+	}
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		struct conn *server = e->handle->conn;
+		int fd;
+
+		if (ref_check(&grant->ref, RIGHT_CONNECT) < 0) {
+			close_path(grant);
+			return;
+		}
+		if (!list_empty(&server->queue) || !flight_room(server)) {
+			listener_retry_grant(grant);
+			return;
+		}
+		fd = listener_accept(source->fd);
+		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+			listener_retry_grant(grant);
+		if (fd < 0)
+			return;
+		if (introduce_accepted(grant, fd) < 0) {
+			listener_retry_grant(grant);
+			return;
+		}
+	}
+}
+
+int grant_listen(struct grant *grant)
+{
+	int fd = listener_bind(grant->door->dir, grant->file, SOCK_STREAM, 0666);
+
+	if (fd < 0)
+		return fd;
+	drop_listener(grant);
+	grant->listener.fd = fd;
+	grant->listener.ready = grant_ready;
+	grant->placed = grant->given = false;
+	if (source_add(&grant->listener, 0) < 0) {
+		close(fd);
+		grant->listener.fd = -1;
+		return -ENOMEM;
+	}
+	link_keep_grant(grant);
+	return 0;
+}
+
+/* Wanted: an accepting listener while somebody takes what we accept. */
+static void update_listener(struct grant *grant)
+{
+	const struct exporter *e = grant->ref.service->exporter;
+	bool serve = board.started && e && e->types >> SOCK_STREAM & 1;
+
+	if (grant->given && e)
+		return;
+	if ((grant->given || grant->placed || grant->listener.fd < 0) && grant_listen(grant) < 0) {
+		link_log("cannot listen in door %s for %s", grant->door->name, grant->name);
+		return;
+	}
+	source_set(&grant->listener, serve ? EPOLLIN : 0);
+}
+
+void grant_update(struct grant *grant)
+{
+	if (grant->door->dir < 0 || !(grant->ref.rights & RIGHT_CONNECT))
+		return;
+	if (ref_check(&grant->ref, RIGHT_CONNECT) < 0) {
+		close_path(grant);
+	} else if (grant->ref.service->placement) {
+		if (placement_link(grant->ref.service->placement, grant) == 0) {
+			drop_listener(grant);
+			grant->placed = true;
+			link_keep_grant(grant);
+		}
+	} else {
+		update_listener(grant);
+	}
+}
+
+static int check(const struct door *door, const struct grant_options *o)
+{
+	if (!wire_name_ok(o->name, strlen(o->name)) ||
+	    !wire_name_ok(o->service, strlen(o->service)) ||
+	    !wire_file_ok(o->file, strlen(o->file)) || o->terms.rights == 0 ||
+	    (o->terms.rights & ~(uint32_t)RIGHTS_ALL) ||
+	    (o->terms.label && o->terms.label[0] &&
+	     !wire_label_ok(o->terms.label, strlen(o->terms.label))))
+		return -EINVAL;
+	if (grant_find(door, o->name))
+		return -EEXIST;
+	if (door->grants.used < 64 && file_taken(door, o->file))
+		return -EEXIST;
+	return 0;
+}
+
+static struct grant *grant_alloc(struct door *door, const struct grant_options *o)
+{
+	struct grant *grant = calloc(1, sizeof *grant);
+
+	if (!grant)
+		return NULL;
+	snprintf(grant->name, sizeof grant->name, "%s", o->name);
+	snprintf(grant->file, sizeof grant->file, "%s", o->file);
+	grant->door = door;
+	grant->origin = o->origin;
+	grant->round = board.config_round;
+	grant->id = board.next_id++;
+	grant->entry = o->entry ? o->entry : board.next_entry++;
+	grant->listener.fd = o->listener;
+	grant->listener.ready = o->listener >= 0 ? grant_ready : NULL;
+	grant->expiry.due = grant_expire;
+	list_init(&grant->in_retries);
+	return grant;
+}
+
+int grant_new(struct door *door, const struct grant_options *o, struct grant **ret)
+{
+	struct service *service;
+	struct grant *grant;
+	struct list again;
+	int r = check(door, o);
+
+	if (r < 0)
+		return r;
+	if (!account_take(&door->account, NULL, RESOURCE_NAMES))
+		return -EDQUOT;
+	service = service_get(o->service, true);
+	grant = service ? grant_alloc(door, o) : NULL;
+	if (!grant || ref_init_child(&grant->ref, &service->root, &o->terms) < 0 ||
+	    table_add(&door->grants, table_hash_name(o->name, strlen(o->name)), grant) < 0) {
+		/* out of memory: a reference without a table entry is broken again */
+		if (grant && grant->ref.parent)
+			ref_break(&grant->ref, -ENOMEM);
+		free(grant);
+		if (service)
+			service_settle(service);
+		account_give(&door->account, NULL, RESOURCE_NAMES);
+		return -ENOMEM;
+	}
+	list_append(&door->grant_list, &grant->in_door);
+	list_append(&service->grants, &grant->in_service);
+	if (grant->listener.fd >= 0) {
+		listener_adopt(grant->listener.fd);
+		source_add(&grant->listener, 0);
+	}
+	if (grant->ref.expires_usec != UINT64_MAX)
+		timer_arm(&board.timers, &grant->expiry, grant->ref.expires_usec);
+	grant_update(grant);
+	link_keep_grant(grant);
+	*ret = grant;
+
+	list_init(&again);
+	list_splice(&again, &door->unnamed_waits);
+	wait_resume_all(&again);
+	return 0;
+}
+
+void grant_free(struct grant *grant, int error)
+{
+	struct door *door = grant->door;
+	struct service *service = grant->ref.service;
+
+	service->pins++;
+	timer_disarm(&board.timers, &grant->expiry);
+	list_remove(&grant->in_door);
+	list_remove(&grant->in_service);
+	table_remove(&door->grants, table_hash_name(grant->name, strlen(grant->name)), grant);
+	account_give(&door->account, NULL, RESOURCE_NAMES);
+	drop_listener(grant);
+	if (door->dir >= 0)
+		unlinkat(door->dir, grant->file, 0);
+	link_forget(grant->entry);
+	ref_break(&grant->ref, error);
+	board_bury(grant);
+	service->pins--;
+	service_settle(service);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Grants: a petname for a reference inside one door, and the socket file that stands for it
+ * there. The file is a listener of ours, or a link to the server's own socket (placed).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "door.h"
+#include "list.h"
+#include "ref.h"
+#include "source.h"
+#include "timer.h"
+
+struct service;
+
+struct grant {
+	struct ref ref;
+	struct source listener;	/* its path socket; .fd -1: none */
+	struct door *door;
+	struct list in_door, in_service;
+	struct list in_retries;	/* of accept_retries */
+	struct timer expiry;
+	uint64_t id;
+	uint64_t entry;		/* the parent's */
+	uint32_t round;		/* the last configuration that named it */
+	uint32_t kept_uses;	/* what the parent would give back */
+	enum origin origin;
+	bool placed;		/* the file is a link to the server's socket */
+	bool given;		/* the listener is somebody else's now: never accept on it */
+	char name[65];
+	char file[65];
+};
+
+struct grant_options {
+	const char *name, *service, *file;
+	struct terms terms;
+	enum origin origin;
+	int listener;		/* -1, or one that was kept (taken over) */
+	uint64_t entry;		/* 0: a new one */
+};
+
+struct grant *grant_find(const struct door *door, const char *name);
+
+/* Put a reference into a door. 0, -EINVAL, -EEXIST (name or file), -EDQUOT, -ENOMEM or what
+ * the directory gave. */
+int grant_new(struct door *door, const struct grant_options *options, struct grant **ret);
+
+/* Take it out again. error: what the holders of its reference are told. */
+void grant_free(struct grant *grant, int error);
+
+/* Bring its file and listener in line with what stands behind its service now. */
+void grant_update(struct grant *grant);
+
+/* A listener for its file, bound anew in the door. Used where the old one was given away or
+ * replaced by a link. 0 or a negative errno. */
+int grant_listen(struct grant *grant);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The switch's end of the channel to the parent (broker/channel.h): what is kept there so that
+ * the next switch finds it, and what comes from there. The second of the two dispatch
+ * functions: no client reaches it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "../channel.h"
+
+struct account;
+struct door;
+struct grant;
+
+/* Start to serve the channel. 0 or a negative errno. */
+int link_start(int fd);
+
+/* Have the parent keep a door or grant as it is now, with its listener. */
+void link_keep_door(const struct door *door);
+void link_keep_grant(struct grant *grant);
+
+/* A counted grant was used: what is kept never gives a use back. */
+void link_keep_uses(struct grant *grant);
+
+/* Limits set at run time: door and uid NULL and -1: the defaults. */
+void link_keep_limits(struct account *account, const char *door, int64_t uid);
+
+void link_forget(uint64_t entry);
+
+/* A message of no content: READY, IDLE. */
+void link_say(enum channel_type type);
+
+/* A line for the operator. */
+__attribute__((format(printf, 1, 2))) void link_log(const char *format, ...);

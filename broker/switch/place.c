@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The placements of place.h.
+ */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../libintro/wire/name.h"
+#include "board.h"
+#include "conn.h"
+#include "door.h"
+#include "grant.h"
+#include "link.h"
+#include "service.h"
+
+/* Links are made here under a temporary name, out of any client's sight. */
+#define TEMPORARY ".intro.link"
+
+static struct source notify = { .fd = -1 };
+static struct list placements;
+
+int placement_open(const struct placement *p)
+{
+	int fd = openat(p->dir, p->file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+int placement_link(struct placement *p, struct grant *grant)
+{
+	struct stat st;
+	int r;
+
+	if (unlinkat(board.base_fd, TEMPORARY, 0) < 0 && errno != ENOENT)
+		return -errno;
+	if (linkat(p->dir, p->file, board.base_fd, TEMPORARY, 0) < 0)
+		return -errno;
+	/* What was linked is looked at, not what was there before. */
+	if (fstatat(board.base_fd, TEMPORARY, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	else if (!S_ISSOCK(st.st_mode))
+		r = -ENOENT;
+	else
+		r = renameat(board.base_fd, TEMPORARY, grant->door->dir, grant->file) < 0 ?
+			    -errno : 0;
+	/* Two names of one file: rename(2) leaves both and says nothing. */
+	unlinkat(board.base_fd, TEMPORARY, 0);
+	return r;
+}
+
+static void relink(struct placement *p)
+{
+	bool was = p->present;
+	int fd = placement_open(p);
+
+	p->present = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	if (!p->present)
+		return;
+	list_foreach(it, &p->service->grants)
+		grant_update(list_entry(it, struct grant, in_service));
+	if (!was)
+		service_up(p->service);
+}
+
+static void notified(const struct inotify_event *ev)
+{
+	list_foreach_safe(it, &placements) {
+		struct placement *p = list_entry(it, struct placement, in_board);
+
+		if (ev->mask & IN_Q_OVERFLOW)
+			relink(p);
+		else if (p->watch == ev->wd && ev->len > 0 && strcmp(p->file, ev->name) == 0)
+			relink(p);
+	}
+}
+
+static void notify_ready(struct source *source, uint32_t events)
+{
+	_Alignas(struct inotify_event) char buf[4096];
+	ssize_t n = read(source->fd, buf, sizeof buf);
+
+	(void)events;
+	for (char *p = buf; n > 0 && p < buf + n;) {
+		const struct inotify_event *ev = (const void *)p;
+
+		notified(ev);
+		p += sizeof *ev + ev->len;
+	}
+}
+
+int place_start(void)
+{
+	list_init(&placements);
+	notify.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (notify.fd < 0)
+		return -errno;
+	notify.ready = notify_ready;
+	return source_add(&notify, EPOLLIN);
+}
+
+static int watch(struct placement *p)
+{
+	char path[32];
+
+	/* Watches take a path only; this one cannot be led astray. */
+	snprintf(path, sizeof path, "/proc/self/fd/%d", p->dir);
+	p->watch = inotify_add_watch(notify.fd, path, IN_CREATE | IN_MOVED_TO | IN_ATTRIB |
+				     IN_ONLYDIR);
+	return p->watch < 0 ? -errno : 0;
+}
+
+/* May a file of that directory be linked into ours at all? */
+static int linkable(const struct placement *p)
+{
+	int r = 0;
+
+	unlinkat(board.base_fd, TEMPORARY, 0);
+	if (linkat(p->dir, p->file, board.base_fd, TEMPORARY, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	unlinkat(board.base_fd, TEMPORARY, 0);
+	return r;
+}
+
+int placement_new(struct service *service, struct handle *handle, int dir, const char *file)
+{
+	struct placement *p;
+	struct stat st;
+	int r;
+
+	if (!wire_file_ok(file, strlen(file)) || fstat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
+		return -EINVAL;
+	if (service->placement)
+		return -EBUSY;
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	p->service = service;
+	p->dir = dir;
+	snprintf(p->file, sizeof p->file, "%s", file);
+	r = linkable(p);
+	if (r == 0)
+		r = watch(p);
+	if (r < 0) {
+		free(p);
+		return r;
+	}
+	p->handle = handle;
+	p->round = board.config_round;
+	if (handle)
+		handle->placement = p;
+	service->placement = p;
+	list_append(&placements, &p->in_board);
+	relink(p);
+	return 0;
+}
+
+void placement_sweep(void)
+{
+	list_foreach_safe(it, &placements) {
+		struct placement *p = list_entry(it, struct placement, in_board);
+
+		if (!p->handle && p->round != board.config_round)
+			placement_free(p);
+	}
+}
+
+static bool watch_shared(const struct placement *p)
+{
+	list_foreach(it, &placements) {
+		const struct placement *other = list_entry(it, struct placement, in_board);
+
+		if (other != p && other->watch == p->watch)
+			return true;
+	}
+	return false;
+}
+
+void placement_free(struct placement *p)
+{
+	struct service *service = p->service;
+
+	list_remove(&p->in_board);
+	if (!watch_shared(p))
+		inotify_rm_watch(notify.fd, p->watch);
+	service->placement = NULL;
+	if (p->handle) {
+		struct conn *conn = p->handle->conn;
+
+		p->handle->placement = NULL;
+		account_give(conn->account, conn->user, RESOURCE_HELD);
+	}
+	reaper_take(&board.reaper, p->dir);
+	free(p);
+	service_up(service);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The services of service.h.
+ */
+#include "service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch.h"
+#include "board.h"
+#include "conn.h"
+#include "door.h"
+#include "grant.h"
+#include "wait.h"
+
+static int same_name(const void *value, const void *key)
+{
+	return strcmp(((const struct service *)value)->name, key) == 0;
+}
+
+struct service *service_get(const char *name, bool make)
+{
+	size_t len = strlen(name);
+	uint64_t hash = table_hash_name(name, len);
+	struct service *service = table_find(&board.services, hash, same_name, name);
+
+	if (service || !make)
+		return service;
+	service = calloc(1, sizeof *service + len + 1);
+	if (!service)
+		return NULL;
+	if (table_add(&board.services, hash, service) < 0) {
+		free(service);
+		return NULL;
+	}
+	memcpy(service->name, name, len + 1);
+	ref_init_root(&service->root, service);
+	service->held = -1;
+	service->id = board.next_id++;
+	list_init(&service->grants);
+	list_init(&service->waits);
+	list_append(&board.service_list, &service->in_board);
+	return service;
+}
+
+void service_up(struct service *service)
+{
+	struct list ready;
+
+	service->pins++;
+	list_foreach(it, &service->grants)
+		grant_update(list_entry(it, struct grant, in_service));
+	list_init(&ready);
+	list_splice(&ready, &service->waits);
+	wait_resume_all(&ready);
+	service->pins--;
+	service_settle(service);
+}
+
+void service_settle(struct service *service)
+{
+	if (service->pins > 0 || service_is_up(service) || !list_empty(&service->grants) ||
+	    !list_empty(&service->waits) || !list_empty(&service->root.handles) ||
+	    !list_empty(&service->root.children))
+		return;
+	list_remove(&service->in_board);
+	table_remove(&board.services, table_hash_name(service->name, strlen(service->name)),
+		     service);
+	free(service);
+}
+
+int exporter_new(struct handle *handle, uint32_t way, uint32_t types, uint32_t batch,
+		 bool same_userns)
+{
+	struct service *service = handle->ref->service;
+	struct exporter *e;
+
+	if (service->exporter || service->held >= 0)
+		return -EBUSY;
+	e = calloc(1, sizeof *e);
+	if (!e)
+		return -ENOMEM;
+	*e = (struct exporter){
+		.service = service,
+		.handle = handle,
+		.way = way,
+		.types = types,
+		.same_userns = same_userns,
+	};
+	if (conn_make_server(handle->conn) < 0 ||
+	    (batch > 1 && !(e->batch = batch_new(e, batch)))) {
+		free(e);
+		return -ENOMEM;
+	}
+	list_init(&e->in_starved);
+	list_init(&e->fetches);
+	handle->exporter = e;
+	service->exporter = e;
+	return 0;
+}
+
+void exporter_free(struct exporter *e)
+{
+	struct service *service = e->service;
+	struct list waiting;
+
+	service->pins++;
+	service->exporter = NULL;
+	e->handle->exporter = NULL;
+	list_remove(&e->in_starved);
+	if (e->batch)
+		batch_free(e->batch);
+	list_init(&waiting);
+	list_splice(&waiting, &e->fetches);
+	wait_agent_gone(&waiting);
+	free(e);
+	service->pins--;
+	service_up(service);
+}
+
+int service_hold(struct service *service, struct conn *by, int fd)
+{
+	if (service->exporter || service->held >= 0)
+		return -EBUSY;
+	if (!account_take(by->account, by->user, RESOURCE_HELD))
+		return -EDQUOT;
+	service->held = fd;
+	service->held_door = by->door;
+	service->held_user = by->user;
+	user_hold(by->user);
+	board.held++;
+	return 0;
+}
+
+int service_unhold(struct service *service)
+{
+	int fd = service->held;
+
+	if (fd < 0)
+		return -1;
+	service->held = -1;
+	board.held--;
+	account_give(&service->held_door->account, service->held_user, RESOURCE_HELD);
+	user_release(service->held_user);
+	return fd;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Services: a broker-wide name, and what stands behind it now. The name outlives whoever
+ * serves it, for as long as a grant, a holder or a waiting client needs it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "list.h"
+#include "ref.h"
+
+struct wait;
+
+/* The sessions that an exporter was introduced to last, so that it can ask who they are. */
+#define EXPORTER_RECENT 64
+
+/* A connection that takes descriptors, or opens sockets, for a service. */
+struct exporter {
+	struct service *service;
+	struct handle *handle;
+	uint32_t way;		/* WAY_PAIR or WAY_FETCH */
+	uint32_t types;		/* bits (1 << SOCK_x) */
+	bool same_userns;	/* uids mean the same to it as to us */
+	struct batch *batch;	/* owned; NULL: one descriptor a packet */
+	struct list fetches;	/* waits for sockets that it was asked to open */
+	uint32_t fetching;	/* their number */
+	struct list in_starved;	/* of its connection, while its window is full */
+};
+
+struct service {
+	struct ref root;
+	struct exporter *exporter;	/* NULL: nobody */
+	struct placement *placement;	/* NULL: none */
+	int held;			/* -1, or a descriptor to be handed out */
+	struct door *held_door;		/* who is charged for it */
+	struct user *held_user;
+	struct list grants;		/* their in_service */
+	struct list waits;		/* for it to be served, or for room */
+	struct list in_board;
+	uint64_t id;
+	uint64_t introductions;
+	uint32_t pins;			/* users on the stack: not to be freed now */
+	char name[];
+};
+
+/* The service of a name, made when make is set. NULL: absent, or out of memory. */
+struct service *service_get(const char *name, bool make);
+
+/* Somebody serves it now: whoever waits goes on. */
+void service_up(struct service *service);
+
+/* Free it when nothing needs it any more. To be called where something was taken away. */
+void service_settle(struct service *service);
+
+/* Does a client find anything behind it? */
+static inline bool service_is_up(const struct service *service)
+{
+	return service->exporter || service->placement || service->held >= 0;
+}
+
+/* Let conn serve through handle. 0, -EBUSY, -ENOMEM. */
+int exporter_new(struct handle *handle, uint32_t way, uint32_t types, uint32_t batch,
+		 bool same_userns);
+void exporter_free(struct exporter *exporter);
+
+/* Keep fd (taken over on success) for the service. 0, -EBUSY, -EDQUOT. */
+int service_hold(struct service *service, struct conn *by, int fd);
+/* Stop keeping it: the descriptor, now the caller's, or -1. */
+int service_unhold(struct service *service);
