@@ -7,7 +7,8 @@
  *	attack [-c CPU] idle SOCKET COUNT	so many connections that say nothing
  *
  * On standard input "on" and "off", a line each; answered by a line with the number of
- * connections it has open, once that is done. A stalling client goes on asking while it is on.
+ * connections it has open, once that is done. A stalling client goes on asking while it
+ * is on.
  */
 #include <poll.h>
 

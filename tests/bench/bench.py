@@ -2,17 +2,17 @@
 """make bench: what an introduction costs, against the least that a broker can do.
 
 Method. Brokers, services and clients share one processor; this driver and load.c sleep on
-another. A client is a process that asks, waits for its socket, notes the latency and closes; the
-service receives its end and closes; nothing is counted that did not reach both. The floor
-(floor.c) and the product speak the same packets with the same client and service programs, so
-that only the broker differs; peers are spoken to by hand-written clients in their own protocols.
-All sides of a comparison are up at once and get slices in turn, in alternating order; each
-repetition gives a ratio, and the table shows the median of these ratios, the least and the most.
-The first repetition is thrown away. "noise" is the floor against a second floor: a difference
-smaller than its spread means nothing.
+another. A client is a process that asks, waits for its socket, notes the latency and
+closes; the service receives its end and closes; nothing is counted that did not reach
+both. The floor (floor.c) and the product speak the same packets with the same client and
+service programs, so that only the broker differs; peers are spoken to by hand-written
+clients in their own protocols. All sides of a comparison are up at once and get slices in
+turn, in alternating order; each repetition gives a ratio, and the table shows the median
+of these ratios, the least and the most. The first repetition is thrown away. "noise" is
+the floor against a second floor: a difference smaller than its spread means nothing.
 
-Broker's processor time is that of all its processes (schedstat, ns; reaped children by stat).
-Nothing in the table is computed from an earlier run.
+Broker's processor time is that of all its processes (schedstat, ns; reaped children by
+stat). Nothing in the table is computed from an earlier run.
 """
 import argparse
 import os

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client: asks over and over to be introduced, by raw packets of the wire protocol, and closes
- * what it gets. Started by load.
+ * client: asks over and over to be introduced, by raw packets of the wire protocol, and
+ * closes what it gets. Started by load.
  *
  *	client SOCKET [NAMES]		one persistent connection; a random one of NAMES names
  *	client --fresh SOCKET		a new connection for each introduction: connect, be

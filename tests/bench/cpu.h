@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a process has used of the processor, from /proc. schedstat counts nanoseconds for each
- * thread; children that were reaped are only in stat, in clock ticks.
+ * What a process has used of the processor, from /proc. schedstat counts nanoseconds for
+ * each thread; children that were reaped are only in stat, in clock ticks.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dbus: an introduction by a D-Bus broker: a client calls a method of a service, which makes a
- * socketpair and answers with one end. The messages are written by hand (D-Bus specification,
- * "Message Format"), so that no library's cost is added to the broker's. Started by load.
+ * dbus: an introduction by a D-Bus broker: a client calls a method of a service, which
+ * makes a socketpair and answers with one end. The messages are written by hand (D-Bus
+ * specification, "Message Format"), so that no library's cost is added to the broker's.
+ * Started by load.
  *
  *	dbus client|service SOCKET
  */
@@ -59,7 +60,7 @@ static void out_string(struct out *o, const char *s)
 static void out_field(struct out *o, enum dbus_field field, char type)
 {
 	out_align(o, 8);
-	memcpy(o->buf + o->len, (uint8_t[]){ field, 1, (uint8_t)type, 0 }, 4);
+	memcpy(o->buf + o->len, (uint8_t[]){ (uint8_t)field, 1, (uint8_t)type, 0 }, 4);
 	o->len += 4;
 }
 
@@ -81,7 +82,7 @@ static void out_begin(struct out *o, uint8_t *buf, enum dbus_message type, uint3
 		      uint32_t serial)
 {
 	o->buf = buf;
-	memcpy(buf, (uint8_t[]){ 'l', type, 0, 1 }, 4);
+	memcpy(buf, (uint8_t[]){ 'l', (uint8_t)type, 0, 1 }, 4);
 	o->len = 4;
 	out_u32(o, body);
 	out_u32(o, serial);

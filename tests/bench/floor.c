@@ -9,10 +9,10 @@
  *	floor listen DIR	a connection to DIR/path.sock: accepted, passed to the service,
  *				closed
  *
- * Clients connect to DIR/intro.sock, services to DIR/service.sock. Every packet of a service is
- * answered by an empty REPLY; a descriptor that comes with it is stored. If there are several
- * services, the client's packet says which by its serial. What is sent are constant packets of
- * the wire protocol, as long as the product's. Prints "ready".
+ * Clients connect to DIR/intro.sock, services to DIR/service.sock. Every packet of a
+ * service is answered by an empty REPLY; a descriptor that comes with it is stored. If
+ * there are several services, the client's packet says which by its serial. What is sent
+ * are constant packets of the wire protocol, as long as the product's. Prints "ready".
  */
 #include <sys/epoll.h>
 

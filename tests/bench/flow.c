@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * flow: what a connected socket carries, once it is there. A writer and a reader process on one
- * processor, over
+ * flow: what a connected socket carries, once it is there. A writer and a reader process
+ * on one processor, over
  *
  *	flow [-c CPU] [-b PID]... bare			a socketpair of their own
  *	flow ... intro CLIENT_SOCKET SERVICE_SOCKET	a pair that a broker introduced
  *	flow ... relay PATH SERVER_PATH			a connection to PATH, which a relay takes
  *							on to SERVER_PATH, where we listen
  *
- * For each line "stream BYTES" or "ping COUNT" on standard input it opens the socket anew,
- * moves that many bytes one way in blocks of 64 KiB, or that many times 64 bytes there and back,
- * and prints a line of JSON with the seconds and what the brokers used meanwhile.
+ * For each line "stream BYTES" or "ping COUNT" on standard input it opens the socket
+ * anew, moves that many bytes one way in blocks of 64 KiB, or that many times 64 bytes
+ * there and back, and prints a line of JSON with the seconds and what the brokers used
+ * meanwhile.
  */
 #include <signal.h>
 #include <sys/prctl.h>

@@ -4,9 +4,10 @@
  *
  *	load [-n CLIENTS] [-c CPU] [-b BROKER_PID]... -- [SERVICE ARGS] -- CLIENT ARGS
  *
- * Prints "ready", then for each line on its standard input, which is a number of seconds, one
- * line of JSON: what the clients did in that time and what it cost. Ends at end-of-file; a
- * worker that dies is an error. It runs itself on any other processor and sleeps meanwhile.
+ * Prints "ready", then for each line on its standard input, which is a number of seconds,
+ * one line of JSON: what the clients did in that time and what it cost. Ends at
+ * end-of-file; a worker that dies is an error. It runs itself on any other processor and
+ * sleeps meanwhile.
  */
 #include <signal.h>
 #include <sys/prctl.h>

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slices, and what is computed from them.
 
-A Load is one running `load` (load.c): clients and a service on the bench's processor. Several
-of them stay up at once and are given slices in turn, A B, then B A, so that what disturbs the
-machine disturbs each alike. Only ratios within one repetition are compared.
+A Load is one running `load` (load.c): clients and a service on the bench's processor.
+Several of them stay up at once and are given slices in turn, A B, then B A, so that what
+disturbs the machine disturbs each alike. Only ratios within one repetition are compared.
 """
 import json
 import os

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of the bench: each starts its brokers and loads, measures, and adds its rows."""
+"""The parts of the bench: each starts its brokers and loads, measures, and adds its
+rows."""
 import contextlib
 import json
 import subprocess
@@ -309,7 +310,7 @@ class Attacker:
 ATTACKS = (
     ("one client never reads", ["stall"], None),
     ("1,000 idle clients", ["idle", 1000], None),
-    ("descriptor table full (EMFILE): 600 clients, 256 descriptors", ["idle", 600], 256),
+    ("descriptor table of 256 full (EMFILE): 600 idle clients", ["idle", 600], 256),
 )
 
 
@@ -325,11 +326,18 @@ def attack(setting, table):
             sides.loads["attacked"] = load
             attacker = Attacker(setting, kind, evil, *map(str, count))
             sides.callback(attacker.stop)
-            run = sides.run(before=lambda name, a=attacker: a.switch(name == "attacked"))
+            open_files = []
+
+            def turn(name):
+                open_files.append(broker.switch_files())
+                attacker.switch(name == "attacked")
+
+            run = sides.run(before=turn)
             if not broker.alive():
                 raise Failed(f"{what}: the broker or its switch has ended")
         table.add(part, what, 8, ratio(run, "attacked", "calm", "rate"), "rate",
-                  target=(">=", 0.90), note=f"{attacker.most} connected")
+                  target=(">=", 0.90), note=f"{attacker.most} connected, "
+                  f"up to {max(open_files)} descriptors open in the switch")
         table.add(part, what, 8, ratio(run, "attacked", "calm", "p99_us"), "p99")
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * path: clients that know nothing of a broker, and servers that know none. Started by load.
+ * path: clients that know nothing of a broker, and servers that know none. Started by
+ * load.
  *
  *	path client PATH	connects to PATH over and over and waits until the service has
  *				closed the connection: that is when it was served

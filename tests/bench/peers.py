@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peers that the bench measures beside the product, started as their makers mean it."""
+"""The peers that the bench measures beside the product."""
 import os
 import shutil
 import socket

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The product under measure: introd, started as a user starts it, administered through its
-control socket. Policy, accounting and audit are on: clients come through a door of their own,
-with one grant, and every introduction leaves its audit line."""
+"""The product under measure: introd, started as a user starts it, administered through
+its control socket. Policy, accounting and audit are on: clients come through a door of
+their own, with one grant, and every introduction leaves its audit line."""
 import errno
 import os
 import re
@@ -64,9 +64,9 @@ class Introd(Broker):
             raise Failed(f"{program} is not built")
         ours, theirs = os.pipe()
         os.set_inheritable(theirs, True)
-        p = start(setting, [program, "--user", "--base", self.dir, "--config", "/dev/null",
-                            f"--ready-fd={theirs}", "--log-stderr"], files=files,
-                  pass_fds=[theirs])
+        p = start(setting, [program, "--user", "--base", self.dir, f"--ready-fd={theirs}",
+                            "--log-stderr"], files=files, pass_fds=[theirs],
+                  env={"HOME": self.dir})  # nobody's own configuration
         self.processes.append(p)
         os.close(theirs)
         with os.fdopen(ours, "rb") as ready:
@@ -108,6 +108,10 @@ class Introd(Broker):
 
     def pss_bytes(self):
         return [pss_bytes(pid) for pid in self.rooms]
+
+    def switch_files(self):
+        """Descriptors open in the switch."""
+        return len(os.listdir(f"/proc/{self.rooms[1]}/fd"))
 
     def alive(self):
         return self.processes[0].poll() is None and children(self.rooms[0]) == self.rooms[1:]

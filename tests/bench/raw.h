@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sockets and packets for the workers: plain blocking calls that end the process on failure,
- * the same on the way to the product and to the floor, so that only the broker differs.
+ * Sockets and packets for the workers: plain blocking calls that end the process on
+ * failure, the same on the way to the product and to the floor, so that only the broker
+ * differs.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * s6: retrieves a descriptor from s6-fdholderd over and over on one persistent connection, by
- * its protocol written by hand: big-endian u32 bytes and u16 descriptors, then "R", a zero (do not
- * delete), the identifier's length, the identifier, a zero; the answer is one zero byte with a
- * descriptor. Started by load.
+ * s6: retrieves a descriptor from s6-fdholderd over and over on one persistent
+ * connection, by its protocol written by hand: big-endian u32 bytes and u16 descriptors,
+ * then "R", a zero (do not delete), the identifier's length, the identifier, a zero; the
+ * answer is one zero byte with a descriptor. Started by load.
  *
  *	s6 SOCKET IDENTIFIER
  */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service: serves names by raw packets of the wire protocol and closes what it is introduced
- * to. Started by load.
+ * service: serves names by raw packets of the wire protocol and closes what it is
+ * introduced to. Started by load.
  *
  *	service [-n NAMES] [-c CONNECTIONS] [-b BATCH] SOCKET
  *	service --hold SOCKET		deposits a descriptor under the first name, and waits
  *
- * Name i is served on connection i % CONNECTIONS. One connection is read by blocking calls,
- * several by epoll.
+ * Name i is served on connection i % CONNECTIONS. One connection is read by blocking
+ * calls, several by epoll.
  */
 #include <sys/epoll.h>
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory that one load shares with the client and service processes it started, and what
- * such a process does with it. A bench is cut into slices of a fraction of a second, so that
- * two brokers can be measured in turn while both stay up: load.c opens a slice, each client
- * works until its deadline, counting operations and their latency, then sleeps.
+ * The memory that one load shares with the client and service processes it started, and
+ * what such a process does with it. A bench is cut into slices of a fraction of a second,
+ * so that two brokers can be measured in turn while both stay up: load.c opens a slice,
+ * each client works until its deadline, counting operations and their latency, then
+ * sleeps.
  *
  * Included by load.c (the owner) and by every worker program of this folder.
  */
