@@ -77,11 +77,19 @@ static int listener_take(struct store *store, int fd, const char *name)
 	return r;
 }
 
+unsigned int activation_count(void)
+{
+	long n = variable_number("LISTEN_FDS");
+
+	if (variable_number("LISTEN_PID") != getpid() || n < 0)
+		return 0;
+	return n < LISTEN_FDS_MAX ? (unsigned int)n : LISTEN_FDS_MAX;
+}
+
 int activation_take(struct store *store)
 {
-	long pid = variable_number("LISTEN_PID"), n = variable_number("LISTEN_FDS");
+	int n = (int)activation_count();
 	const char *names = getenv("LISTEN_FDNAMES");
-	bool ours = pid == getpid() && n > 0;
 	char *copy, *rest, *name;
 	int r = 0;
 
@@ -91,7 +99,7 @@ int activation_take(struct store *store)
 	unsetenv("LISTEN_FDNAMES");
 	if (!copy)
 		return -ENOMEM;
-	for (int i = 0; ours && i < n && i < LISTEN_FDS_MAX; i++) {
+	for (int i = 0; i < n; i++) {
 		int fd = LISTEN_FDS_START + i, flags = fcntl(fd, F_GETFL), q;
 
 		name = strsep(&rest, ":");

@@ -7,6 +7,9 @@
 
 #include "store.h"
 
+/* How many descriptors were passed to this process, from 3 on. */
+unsigned int activation_count(void);
+
 /* Take the listeners that were passed (LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES) and keep those
  * named "control" and "host" as the entries CHANNEL_ENTRY_CONTROL and _HOST; close the others,
  * saying so. The variables are removed. 0, or a negative errno after a line in the log when a

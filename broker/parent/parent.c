@@ -240,13 +240,38 @@ static int loop(struct parent *p)
 
 /* ---- the beginning */
 
+/* Of what was inherited, keep the standard descriptors, --ready-fd and the service manager's
+ * listeners. Whoever waits for the end of a pipe of our caller's would wait for ours. */
+static void descriptors_reduce(int ready_fd)
+{
+	unsigned int from = 3 + activation_count();
+
+	if (ready_fd >= (int)from) {
+		if (ready_fd > (int)from)
+			close_range(from, (unsigned int)ready_fd - 1, 0);
+		from = (unsigned int)ready_fd + 1;
+	}
+	close_range(from, ~0U, 0);
+}
+
+static int activation_keep(struct keeper *k)
+{
+	struct rlimit files = { 0 };
+
+	getrlimit(RLIMIT_NOFILE, &files);	/* soft will become hard */
+	if (files.rlim_max > 2 * FDS_RESERVE)
+		k->store.fds_max = files.rlim_max - FDS_RESERVE;
+	return activation_take(&k->store);
+}
+
 static int prepare(struct parent *p)
 {
 	const struct parent_options *o = p->options;
 	struct keeper *k = &p->keeper;
-	struct rlimit files;
 	int r;
 
+	if (activation_keep(k) < 0)
+		return EXIT_CONFIG;
 	p->reader = k->sandbox = (struct sandbox_options){ false, geteuid(), getegid() };
 	if (o->system && user_choose("", &p->reader) < 0)
 		return EXIT_TEMPORARY;
@@ -276,10 +301,6 @@ static int prepare(struct parent *p)
 	if (!sandbox_filters())
 		log_line(LOG_WARNING, "built with a sanitizer: rooms have no system-call "
 			 "filter");
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * FDS_RESERVE)
-		k->store.fds_max = files.rlim_cur - FDS_RESERVE;
-	if (activation_take(&k->store) < 0)
-		return EXIT_CONFIG;
 	/* What a reload will be able to open is what we can open now, with what is left. */
 	if (config_open(&k->config) < 0 ||
 	    trail_open(&k->trail, &k->config, &k->base) < 0)
@@ -299,6 +320,7 @@ int parent_run(const struct parent_options *options)
 	struct keeper *k = &p.keeper;
 	int status;
 
+	descriptors_reduce(options->ready_fd);
 	log_open(options->log_stderr || !options->system || isatty(STDERR_FILENO));
 	activation_notify_open();
 	status = prepare(&p);
