@@ -29,6 +29,7 @@
 
 #define START_SECONDS 10	/* for a program that needs some 10 ms */
 #define IDLE_EXIT "--idle-exit=60" /* seconds: a broker is started in less than one again */
+#define APPEAR_MS 2000		/* for a switch that is started anew */
 #define READY_FD 3
 #define LOG_FILE "start.log"	/* what a broker that does not start says */
 
@@ -76,6 +77,18 @@ static bool broker_listens(const char *base)
 	if (fd < 0 || n < 0 || (size_t)n >= sizeof sa.sun_path)
 		return false;
 	return connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0 || errno == EAGAIN;
+}
+
+static bool broker_appears(const char *base, int64_t deadline)
+{
+	static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+	while (!broker_listens(base)) {
+		if (now_ms() >= deadline)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
 }
 
 /* Wait for our turn; the lock goes with the descriptor. -EEXIST when a broker is there. */
@@ -219,6 +232,9 @@ static int start_locked(const char *base, int base_fd, int64_t deadline)
 	closep(&ready_write);
 	ready_write = -1;
 	r = wait_ready(ready_read, deadline);
+	/* it does not start beside another one, whose switch may just be starting anew */
+	if (r == -ECONNREFUSED && broker_appears(base, now_ms() + APPEAR_MS))
+		return 0;
 	if (r < 0) {
 		say_log(base_fd, r);
 		return -ESTALE;
