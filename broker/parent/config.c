@@ -258,10 +258,17 @@ int config_read(struct config *ret, const struct config_source *source)
 		return 0;
 	}
 	if (file < 0) {
+		bool without = errno == EACCES && source->may_be_missing;
+
+		/* A $HOME that is not ours; whoever names a file is told. */
 		r = -errno;
-		log_line(LOG_ERR, "cannot read the configuration %s: %s", source->path,
-			 strerror(-r));
-		return r;
+		log_line(without ? LOG_WARNING : LOG_ERR, "cannot read the configuration %s: "
+			 "%s%s", source->path, strerror(-r), without ?
+			 "; going on without" : "");
+		if (!without)
+			return r;
+		*ret = config;
+		return 0;
 	}
 	r = program_run(&config, source, file);
 	close(file);
