@@ -46,7 +46,7 @@ static const char *shown(const char *s, char *buf, size_t size)
 {
 	size_t n;
 
-	for (n = 0; s[n] != '\0' && n < size - 1 && n < 64; n++)
+	for (n = 0; n < size - 1 && n < 64 && s[n] != '\0'; n++)
 		buf[n] = s[n] >= ' ' && s[n] != 0x7f ? s[n] : '?';
 	buf[n] = '\0';
 	return buf;
