@@ -11,6 +11,9 @@ turn, in alternating order; each repetition gives a ratio, and the table shows t
 of these ratios, the least and the most. The first repetition is thrown away. "noise" is
 the floor against a second floor: a difference smaller than its spread means nothing.
 
+A slice in which other programs of the machine took more than a few percent of the
+processor is done again, at most four times.
+
 Broker's processor time is that of all its processes (schedstat, ns; reaped children by
 stat). Nothing in the table is computed from an earlier run.
 """

@@ -76,6 +76,22 @@ static inline void cpu_add(pid_t pid, struct cpu_use *use)
 	cpu_add_reaped(pid, use);
 }
 
+/* How long a processor has been idle, in ns of the kernel's clock ticks; 0 when unknown. */
+static inline uint64_t cpu_idle_ns(int cpu)
+{
+	char line[512], word[16];
+	uint64_t idle = 0, wait = 0;
+	FILE *f = fopen("/proc/stat", "re");
+
+	snprintf(word, sizeof(word), "cpu%d ", cpu);
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, word, strlen(word)))
+			sscanf(line, "%*s %*s %*s %*s %" SCNu64 " %" SCNu64, &idle, &wait);
+	if (f)
+		fclose(f);
+	return (idle + wait) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
 /* Keep this process, and what it starts, on one processor. */
 static inline int cpu_pin(int cpu)
 {

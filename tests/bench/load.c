@@ -32,6 +32,7 @@ struct load {
 struct result {
 	uint64_t ops, in_time, span_ns;
 	struct cpu_use broker, all;
+	double others;		/* share of the processor that went to strangers */
 };
 
 static void workers_stop(struct load *load)
@@ -130,15 +131,17 @@ static void slice_run(struct load *load, double seconds, struct result *ret)
 {
 	struct slice *s = load->slice;
 	struct cpu_use broker, all;
-	uint64_t received = atomic_load(&s->received);
+	uint64_t received = atomic_load(&s->received), start, idle;
 
 	for (unsigned int i = 0; i < load->clients; i++)
 		memset(&s->client[i], 0, sizeof(s->client[i]));
 	memset(ret, 0, sizeof(*ret));
 	use_read(load, &broker, &all);
+	idle = cpu_idle_ns(load->cpu);
 	atomic_store(&s->finished, 0);
+	start = slice_now();
 	ret->span_ns = (uint64_t)(seconds * 1e9);
-	s->deadline_ns = slice_now() + ret->span_ns;
+	s->deadline_ns = start + ret->span_ns;
 	atomic_fetch_add(&s->round, 1);
 	slice_wake(&s->round);
 	word_wait(load, &s->finished, load->clients, "clients finished",
@@ -153,6 +156,8 @@ static void slice_run(struct load *load, double seconds, struct result *ret)
 	ret->broker.run_ns -= broker.run_ns;
 	ret->broker.turns -= broker.turns;
 	ret->all.run_ns -= all.run_ns;
+	ret->others = 1 - (double)(ret->all.run_ns + cpu_idle_ns(load->cpu) - idle) /
+			  (double)(slice_now() - start);
 }
 
 /* The latency, in ns, that a share of the operations stayed below. */
@@ -174,12 +179,13 @@ static void result_print(const struct load *load, const struct result *r)
 	double ops = r->ops ? (double)r->ops : 1;
 
 	printf("{\"ops\": %" PRIu64 ", \"rate\": %.1f, \"p50_us\": %.3f, \"p99_us\": %.3f, "
-	       "\"broker_us\": %.4f, \"total_us\": %.4f, \"broker_turns\": %" PRIu64 "}\n",
+	       "\"broker_us\": %.4f, \"total_us\": %.4f, \"broker_turns\": %" PRIu64 ", "
+	       "\"others\": %.3f}\n",
 	       r->ops, (double)r->in_time * 1e9 / (double)r->span_ns,
 	       (double)percentile(load, r->ops, .5) / 1e3,
 	       (double)percentile(load, r->ops, .99) / 1e3,
 	       (double)r->broker.run_ns / ops / 1e3, (double)r->all.run_ns / ops / 1e3,
-	       r->broker.turns);
+	       r->broker.turns, r->others);
 	fflush(stdout);
 }
 

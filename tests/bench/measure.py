@@ -11,6 +11,10 @@ import statistics
 import subprocess
 
 
+OTHERS_MAX = 0.06  # of the processor; the kernel counts idle time in steps of 10 ms
+AGAIN_MAX = 4
+
+
 class Failed(Exception):
     """A measure that cannot be taken; says why."""
 
@@ -25,6 +29,8 @@ class Setting:
         self.cpu = cpus[-1]
         self.driver_cpus = cpus[:-1] or cpus
         self.quick = quick
+        self.spare = 10 if quick else 150  # seconds for slices done again, in all
+        self.others = []  # of each slice, the share of the processor that strangers took
         self.repetitions = 3 if quick else 11
         self.slice = 0.1 if quick else 0.4
 
@@ -36,6 +42,7 @@ class Load:
     """Clients and a service, working on request. Ends with the driver."""
 
     def __init__(self, setting, clients, client, service=(), pids=()):
+        self.setting = setting
         argv = [setting.program("load"), "-n", str(clients), "-c", str(setting.cpu)]
         for pid in pids:
             argv += ["-b", str(pid)]
@@ -46,7 +53,19 @@ class Load:
             raise Failed(f"could not start: {' '.join(client)}")
 
     def slice(self, seconds):
-        """Work for so long; the dictionary that load.c prints."""
+        """Work for so long; the dictionary that load.c prints. What was disturbed by other
+        programs of this machine is done again, within bounds."""
+        best = None
+        for _ in range(1 + AGAIN_MAX):
+            result = self.once(seconds)
+            if best is None or result["others"] < best["others"]:
+                best = result
+            if best["others"] <= OTHERS_MAX or self.setting.spare < seconds:
+                break
+            self.setting.spare -= seconds
+        return best
+
+    def once(self, seconds):
         self.process.stdin.write(f"{seconds}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -75,6 +94,7 @@ def interleave(setting, sides, repetitions=None, before=None):
             results[name] = sides[name].slice(setting.slice)
         if i > 0:
             out.append(results)
+            setting.others.extend(r["others"] for r in results.values())
     return out
 
 

@@ -310,7 +310,7 @@ class Attacker:
 ATTACKS = (
     ("one client never reads", ["stall"], None),
     ("1,000 idle clients", ["idle", 1000], None),
-    ("descriptor table of 256 full (EMFILE): 600 idle clients", ["idle", 600], 256),
+    ("600 idle clients, of whom 256 descriptors cannot hold all (EMFILE)", ["idle", 600], 256),
 )
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import platform
 
+from measure import OTHERS_MAX
+
 
 FIGURES = ("rate", "p50", "p99", "processor")
 
@@ -86,6 +88,10 @@ class Table:
                "least and the most."]
         for part in dict.fromkeys(row["part"] for row in self.rows):
             out += ["", *self.lines(part)]
+        if setting.others:
+            disturbed = sum(o > OTHERS_MAX for o in setting.others)
+            out += ["", f"Other programs took more than {OTHERS_MAX:.0%} of the processor in "
+                    f"{disturbed} of {len(setting.others)} slices."]
         targets = [row for row in self.rows if row["target"]]
         out += ["", f"{sum(row['met'] for row in targets)} of {len(targets)} targets met."]
         return "\n".join(out) + "\n"
@@ -94,5 +100,5 @@ class Table:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with open(path, "w", encoding="ascii") as f:
             json.dump({"kernel": platform.release(), "repetitions": setting.repetitions,
-                       "slice_seconds": setting.slice, "rows": self.rows}, f, indent=1)
+                       "slice_seconds": setting.slice, "others": setting.others, "rows": self.rows}, f, indent=1)
             f.write("\n")
