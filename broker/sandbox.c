@@ -51,7 +51,7 @@ static const int switch_calls[] = {
 	/* the rest of its life */
 	SCMP_SYS(epoll_create1), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_gettime),
 	SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(sendto), SCMP_SYS(recvfrom),
-	SCMP_SYS(read), SCMP_SYS(writev), SCMP_SYS(ftruncate),
+	SCMP_SYS(read), SCMP_SYS(poll), SCMP_SYS(writev), SCMP_SYS(ftruncate),
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	/* memory and threads, as the C library needs them */
 	SCMP_SYS(futex), SCMP_SYS(munmap), SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mremap),
@@ -72,6 +72,7 @@ struct condition {
 static const struct condition switch_conditions[] = {
 	{ SCMP_SYS(socket), 0, EXACTLY, AF_UNIX },
 	{ SCMP_SYS(ioctl), 1, EXACTLY, SIOCOUTQ },
+	{ SCMP_SYS(ioctl), 1, EXACTLY, SIOCINQ },
 	{ SCMP_SYS(fcntl), 1, EXACTLY, F_GETFL },
 	{ SCMP_SYS(fcntl), 1, EXACTLY, F_SETFL },
 	{ SCMP_SYS(fcntl), 1, EXACTLY, F_GETFD },

@@ -339,10 +339,10 @@ static void audit_admin(struct conn *conn, const struct wire_message *m, const c
 	wire_string(m, TAG_DOOR, door, sizeof door);
 	audit_write(&board.audit, &(struct audit_line){
 		.event = event,
+		.who = conn->who,
+		.who_len = conn->who_len,
 		.about = wire_name_ok(door, strlen(door)) ? door : NULL,
 		.name = wire_name_ok(name, strlen(name)) ? name : NULL,
-		.uid = conn->uid,
-		.pid = conn->pid,
 		.error = error,
 	});
 }

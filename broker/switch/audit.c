@@ -36,61 +36,61 @@ const char *audit_way_word(int way)
 	return way > 0 && (size_t)way < sizeof ways / sizeof ways[0] ? ways[way] : "";
 }
 
-static char *put_text(char *p, const char *text)
+/* These append to a line and return its end. A word is a literal. */
+static inline char *put_bytes(char *p, const char *bytes, size_t len)
 {
-	size_t len = strlen(text);
-
-	memcpy(p, text, len);
+	memcpy(p, bytes, len);
 	return p + len;
+}
+
+#define put_word(p, word) put_bytes((p), (word), sizeof(word) - 1)
+
+static inline char *put_text(char *p, const char *text)
+{
+	return put_bytes(p, text, strlen(text));
 }
 
 static char *put_number(char *p, uint64_t n)
 {
 	char digits[20];
-	size_t len = 0;
+	size_t at = sizeof digits;
 
 	do
-		digits[len++] = (char)('0' + n % 10);
+		digits[--at] = (char)('0' + n % 10);
 	while (n /= 10);
-	while (len > 0)
-		*p++ = digits[--len];
-	return p;
+	return put_bytes(p, digits + at, sizeof digits - at);
 }
 
-static char *put_field(char *p, const char *key, const char *value)
-{
-	if (!value || !value[0])
-		return p;
-	p = put_text(p, key);
-	return put_text(p, value);
-}
+#define put_field(p, word, text) put_text(put_word((p), (word)), (text))
+#define put_count(p, word, number) put_number(put_word((p), (word)), (number))
 
-static char *put_count(char *p, const char *key, uint64_t value)
-{
-	p = put_text(p, key);
-	return put_number(p, value);
-}
-
-/* RFC 3339, to the microsecond; the calendar is worked out once a second. */
+/* RFC 3339. The coarse clock is a tick of the kernel's behind, some milliseconds, and costs a
+ * fifth of the fine one; within a tick the text is the same. */
 static char *put_time(struct audit *a, char *p)
 {
 	struct timespec now;
 	struct tm tm;
-	long usec;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (now.tv_sec != a->second) {
 		a->second = now.tv_sec;
 		gmtime_r(&now.tv_sec, &tm);
-		strftime(a->time, sizeof a->time, "%Y-%m-%dT%H:%M:%S", &tm);
+		strftime(a->time, sizeof a->time, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
 	}
-	p = put_text(p, a->time);
-	*p++ = '.';
-	usec = now.tv_nsec / 1000;
-	for (long scale = 100000; scale > 0; scale /= 10)
-		*p++ = (char)('0' + usec / scale % 10);
-	*p++ = 'Z';
-	return p;
+	for (long msec = now.tv_nsec / 1000000, at = AUDIT_TIME_LEN - 2; at > AUDIT_TIME_LEN - 5;
+	     msec /= 10, at--)
+		a->time[at] = (char)('0' + msec % 10);
+	return put_bytes(p, a->time, AUDIT_TIME_LEN);
+}
+
+size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *out)
+{
+	char *p = put_field(out, " door=", door->name);
+
+	p = put_count(p, " uid=", (uint64_t)uid);
+	if (pid > 0)
+		p = put_count(p, " pid=", (uint64_t)pid);
+	return (size_t)(p - out);
 }
 
 /* The line's length in bytes, with its newline: far below AUDIT_LINE_MAX, since every part
@@ -99,24 +99,28 @@ static size_t format(struct audit *a, const struct audit_line *l, char *out)
 {
 	char *p = put_time(a, out);
 
-	p = put_field(p, " ", l->event);
+	*p++ = ' ';
+	p = put_text(p, l->event);
 	if (l->session)
 		p = put_count(p, " session=", l->session);
-	p = put_field(p, " door=", l->door ? l->door->name : l->about);
-	if (l->uid >= 0)
-		p = put_count(p, " uid=", (uint64_t)l->uid);
-	if (l->pid > 0)
-		p = put_count(p, " pid=", (uint64_t)l->pid);
-	p = put_field(p, " name=", l->name);
-	p = put_field(p, " service=", l->service ? l->service->name : NULL);
+	if (l->who)
+		p = put_bytes(p, l->who, l->who_len);
+	if (l->about)
+		p = put_field(p, " about=", l->about);
+	if (l->name && l->name[0])
+		p = put_field(p, " name=", l->name);
+	if (l->service)
+		p = put_field(p, " service=", l->service->name);
 	if (l->label && l->label[0]) {
-		p = put_text(p, " label=\"");
-		p = put_text(p, l->label);
+		p = put_field(p, " label=\"", l->label);
 		*p++ = '"';
 	}
-	p = put_field(p, " way=", audit_way_word(l->way));
-	if (l->path)
-		p = put_field(p, " path=", l->path == PATH_SPLICED ? "spliced" : "local");
+	if (l->way)
+		p = put_field(p, " way=", audit_way_word(l->way));
+	if (l->path == PATH_LOCAL)
+		p = put_word(p, " path=local");
+	else if (l->path == PATH_SPLICED)
+		p = put_word(p, " path=spliced");
 	if (l->error < 0)
 		p = put_field(p, " error=", strerrorname_np(-l->error));
 	*p++ = '\n';

@@ -12,6 +12,8 @@
 #include "timer.h"
 
 #define AUDIT_BUFFER_BYTES ((size_t)16 << 10)
+#define AUDIT_TIME_LEN 24	/* "2026-11-21T12:00:00.000Z" */
+#define AUDIT_WHO_MAX 112	/* bytes: a door's name and two numbers, with their words */
 #define AUDIT_LINE_MAX 1000	/* bytes: fits a watcher's packet */
 
 struct conn;
@@ -26,23 +28,27 @@ struct audit {
 	uint64_t lost;		/* lines that could not be written */
 	struct timer flush;
 	int64_t second;		/* for which the time's text is valid */
-	char time[24];
+	char time[AUDIT_TIME_LEN + 1];
 	size_t used;
 	char buffer[AUDIT_BUFFER_BYTES];
 };
 
-/* What a line is about. NULL, 0 and -1 fields are left out. */
+/* What a line is about. NULL and 0 fields are left out. */
 struct audit_line {
 	const char *event;	/* "introduced", "refused", "served", … */
-	const struct door *door;
-	const struct service *service;
+	const char *who;	/* from audit_write_who(), who_len bytes */
 	const char *about;	/* a door that administration is about */
 	const char *name;	/* as the client said it, already checked */
+	const struct service *service;
 	const char *label;
 	uint64_t session;
-	int64_t uid, pid;
+	uint32_t who_len;
 	int way, path, error;
 };
+
+/* Who asked, as it stands in a line; written once for a connection's many lines. out has
+ * AUDIT_WHO_MAX bytes. The length. */
+size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *out);
 
 void audit_init(struct audit *a);
 

@@ -82,10 +82,9 @@ static void audit_name(struct conn *conn, const char *event, const char *name, i
 		conn->account->refusals++;
 	audit_write(&board.audit, &(struct audit_line){
 		.event = error < 0 ? "refused" : event,
-		.door = conn->door,
+		.who = conn->who,
+		.who_len = conn->who_len,
 		.name = name,
-		.uid = conn->uid,
-		.pid = conn->pid,
 		.error = error,
 	});
 }

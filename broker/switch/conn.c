@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -39,6 +40,15 @@ static void refuse(int fd)
 	packet_send(fd, packet, (size_t)wire_finish(&w), NULL, 0);
 }
 
+static int name_it(struct conn *conn)
+{
+	char who[AUDIT_WHO_MAX];
+
+	conn->who_len = (uint32_t)audit_write_who(conn->door, conn->uid, conn->pid, who);
+	conn->who = strndup(who, conn->who_len);
+	return conn->who ? 0 : -ENOMEM;
+}
+
 static int set_up(struct conn *conn, struct door *door, int fd)
 {
 	struct ucred cred;
@@ -54,6 +64,10 @@ static int set_up(struct conn *conn, struct door *door, int fd)
 	conn->pid = (uint32_t)cred.pid;
 	conn->door = door;
 	conn->account = &door->account;
+	if (name_it(conn) < 0) {
+		user_release(conn->user);
+		return -ENOMEM;
+	}
 	if (!account_take(conn->account, conn->user, RESOURCE_CONNECTIONS)) {
 		user_release(conn->user);
 		return -EDQUOT;
@@ -76,6 +90,8 @@ void conn_new(struct door *door, int fd, bool joined)
 	if (r < 0) {
 		refuse(fd);
 		reaper_take(&board.reaper, fd);
+		if (conn)
+			free(conn->who);
 		free(conn);
 		return;
 	}
@@ -114,6 +130,7 @@ void conn_close(struct conn *conn)
 	queue_clear(conn);
 	listing_free(conn->listing);
 	free(conn->recent);
+	free(conn->who);
 	flight_forget(conn);
 	list_remove(&conn->in_watchers);
 	list_remove(&conn->in_door);

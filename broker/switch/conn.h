@@ -17,8 +17,10 @@
 struct door;
 struct listing;
 
-/* Descriptors that may be on their way to a connection. */
-#define CONN_WINDOW_CLIENT 1u
+/* Descriptors that may be on their way to a connection. A client asks, waits and receives,
+ * so that one would do; with four the kernel is asked how much is unread only at each fourth
+ * introduction. */
+#define CONN_WINDOW_CLIENT 4u
 #define CONN_WINDOW_SERVER 64u
 
 /* Packets without descriptors that may wait for a slow reader. */
@@ -52,6 +54,8 @@ struct conn {
 	uint32_t queued;
 	uint32_t fetch_serial, next_recent;
 	uint32_t watch_serial, watch_dropped;
+	uint32_t who_len;
+	char *who;			/* owned; the audit's words for it */
 	bool admin;
 	bool deposits;			/* may send descriptors */
 	bool reap;			/* its queue may hold some: close it in the reaper */

@@ -45,10 +45,9 @@ void introduce_refuse(struct conn *conn, const struct request *rq, int error)
 	conn->user->account.refusals++;
 	audit_write(&board.audit, &(struct audit_line){
 		.event = "refused",
-		.door = conn->door,
+		.who = conn->who,
+		.who_len = conn->who_len,
 		.name = name,
-		.uid = conn->uid,
-		.pid = conn->pid,
 		.error = error,
 	});
 	conn_reply(conn, rq->serial, error);
@@ -130,13 +129,12 @@ static void done(struct asking *a, uint64_t session, uint32_t way)
 	count(a->conn->account, &a->conn->user->account, a->service);
 	audit_write(&board.audit, &(struct audit_line){
 		.event = "introduced",
-		.door = a->conn->door,
+		.who = a->conn->who,
+		.who_len = a->conn->who_len,
 		.service = a->service,
 		.name = a->request.name[0] ? a->request.name : NULL,
 		.label = a->ref->label,
 		.session = session,
-		.uid = a->conn->uid,
-		.pid = a->conn->pid,
 		.way = (int)way,
 		.path = PATH_LOCAL,
 	});
@@ -361,6 +359,7 @@ int introduce_accepted(struct grant *grant, int fd)
 	struct exporter *e = service->exporter;
 	struct ucred cred = { .uid = UINT32_MAX };
 	socklen_t len = sizeof cred;
+	char who[AUDIT_WHO_MAX];
 	struct session session = {
 		.number = board.next_session++,
 		.type = SOCK_STREAM,
@@ -371,7 +370,7 @@ int introduce_accepted(struct grant *grant, int fd)
 	};
 	struct audit_line line = {
 		.event = "introduced",
-		.door = grant->door,
+		.who = who,
 		.service = service,
 		.name = grant->name,
 		.label = grant->ref.label,
@@ -384,9 +383,10 @@ int introduce_accepted(struct grant *grant, int fd)
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
 	session.client = (struct party){
 		.door = grant->door->name,
-		.uid = line.uid = cred.uid,
-		.pid = line.pid = cred.pid,
+		.uid = cred.uid,
+		.pid = cred.pid,
 	};
+	line.who_len = (uint32_t)audit_write_who(grant->door, cred.uid, cred.pid, who);
 	r = session_send(e, &session, fd);
 	if (r < 0) {
 		line.event = "refused";

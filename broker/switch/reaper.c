@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,40 +21,55 @@
 
 #define REAPER_THREADS 4
 #define REAPER_STACK_BYTES ((size_t)64 << 10)
+#define REAPER_IDLE_MS 1000
 
+static _Atomic int threads;
+
+/* Ends when idle; the last to end looks once more, so that no descriptor is left behind by a
+ * flush that still counted it. */
 static void *reap(void *arg)
 {
-	int pipe = (int)(intptr_t)arg;
+	int read_end = (int)(intptr_t)arg;
+	struct pollfd input = { .fd = read_end, .events = POLLIN };
 	int fd;
 
-	while (read(pipe, &fd, sizeof fd) == (ssize_t)sizeof fd)
-		close(fd);
-	return NULL;
+	do {
+		while (poll(&input, 1, REAPER_IDLE_MS) > 0)
+			if (read(read_end, &fd, sizeof fd) == (ssize_t)sizeof fd)
+				close(fd);
+		threads--;
+		if (poll(&input, 1, 0) <= 0)
+			return NULL;
+		threads++;
+	} while (1);
 }
 
-int reaper_start(struct reaper *r)
+static void add_thread(const struct reaper *r)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 	sigset_t all, old;
-	int fds[2], err = 0;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
+	threads++;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, REAPER_STACK_BYTES);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	for (int i = 0; i < REAPER_THREADS && err == 0; i++)
-		err = pthread_create(&thread, &attr, reap, (void *)(intptr_t)fds[0]);
+	if (pthread_create(&thread, &attr, reap, (void *)(intptr_t)r->read_end) != 0)
+		threads--;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
-	if (err != 0)
-		return -err;
-	if (fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0)
+}
+
+int reaper_start(struct reaper *r)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	r->pipe = fds[1];
+	r->read_end = fds[0];
+	r->write_end = fds[1];
 	r->pending = 0;
 	return 0;
 }
@@ -80,7 +96,10 @@ void reaper_dispose(struct reaper *r, int fd)
 void reaper_flush(struct reaper *r)
 {
 	size_t done = 0;
+	int unread = 0;
 
+	if (r->pending == 0)
+		return;
 	/* Each write is atomic (pipe(7)), so that threads read whole numbers. */
 	while (done < r->pending) {
 		size_t n = r->pending - done;
@@ -88,11 +107,16 @@ void reaper_flush(struct reaper *r)
 
 		if (n > most)
 			n = most;
-		if (write(r->pipe, r->fds + done, n * sizeof(int)) < 0)
+		if (write(r->write_end, r->fds + done, n * sizeof(int)) < 0)
 			break;
 		done += n;
 	}
 	for (size_t i = done; i < r->pending; i++)
 		r->fds[i - done] = r->fds[i];
 	r->pending -= done;
+	/* One thread does, unless it is stuck: then what it should have read is still there. */
+	if (threads == 0 || (threads < REAPER_THREADS &&
+			     ioctl(r->read_end, FIONREAD, &unread) == 0 &&
+			     (size_t)unread > done * sizeof(int)))
+		add_thread(r);
 }

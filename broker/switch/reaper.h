@@ -12,12 +12,14 @@
 #define REAPER_BATCH 256
 
 struct reaper {
-	int pipe;		/* its write end */
+	int read_end, write_end;	/* of the pipe to the threads */
 	size_t pending;		/* collected in this round */
 	int fds[REAPER_BATCH];
 };
 
-/* Start the thread. 0 or a negative errno. */
+/* Make what the threads need; they are started when there is something to close, and end
+ * when there is nothing for a while: a process with one thread has the cheaper system calls.
+ * 0 or a negative errno. */
 int reaper_start(struct reaper *r);
 
 /* Take over a descriptor; it is closed some time after the next flush. */

@@ -88,20 +88,45 @@ void timer_disarm(struct timer_heap *heap, struct timer *t)
 	settle(heap, last);
 }
 
+/* The last look at the clock: the tick it was in, and what the earliest deadline was then. */
+static struct {
+	struct timespec tick;
+	uint64_t first;
+	int sleep_msec;
+} last;
+
+/* Within a tick of the coarse clock, which costs next to nothing, nothing new is due unless
+ * something earlier was armed. */
+static bool looked_just_now(const struct timer_heap *heap)
+{
+	struct timespec now;
+	bool same;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	same = now.tv_nsec == last.tick.tv_nsec && now.tv_sec == last.tick.tv_sec;
+	last.tick = now;
+	return same && at(heap, 1)->deadline_usec >= last.first;
+}
+
 int timer_run(struct timer_heap *heap)
 {
 	uint64_t now, left;
 
 	if (heap->used == 0)
 		return -1;
+	if (looked_just_now(heap))
+		return last.sleep_msec;
 	for (now = timer_now(); heap->used > 0 && at(heap, 1)->deadline_usec <= now;) {
 		struct timer *t = at(heap, 1);
 
 		timer_disarm(heap, t);
 		t->due(t);
 	}
+	last.first = UINT64_MAX;
 	if (heap->used == 0)
 		return -1;
-	left = (at(heap, 1)->deadline_usec - now + 999) / 1000;
-	return left > INT_MAX ? INT_MAX : (int)left;
+	last.first = at(heap, 1)->deadline_usec;
+	left = (last.first - now + 999) / 1000;
+	last.sleep_msec = left > INT_MAX ? INT_MAX : (int)left;
+	return last.sleep_msec;
 }
