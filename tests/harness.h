@@ -97,6 +97,11 @@ int child_wait(pid_t pid);
 /* SIGKILL a child and wait for it. */
 void child_kill(pid_t pid);
 
+/* From now on what our children leave running becomes our child. children_end() ends all of
+ * them by SIGTERM, expecting exit status 0, and gives their number. */
+void children_adopt(void);
+int children_end(void);
+
 /* fn(arg) in a child, its return value as the exit status; child_wait()'s answer. */
 int child_call(int (*fn)(void *arg), void *arg);
 

@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -49,6 +50,31 @@ void child_kill(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	child_wait(pid);
+}
+
+void children_adopt(void)
+{
+	MUST(prctl(PR_SET_CHILD_SUBREAPER, 1));
+}
+
+int children_end(void)
+{
+	char path[64], *children, *next;
+	int n = 0, status;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+	children = file_read(path);
+	if (!children)
+		harness_fail("%s: %m", path);
+	next = children;
+	for (pid_t pid; (pid = (pid_t)strtol(next, &next, 10)) > 0; n++) {
+		kill(pid, SIGTERM);
+		status = child_wait(pid);
+		if (status != 0)
+			harness_fail("process %d ended with status %d", pid, status);
+	}
+	free(children);
+	return n;
 }
 
 int child_call(int (*fn)(void *arg), void *arg)
