@@ -138,8 +138,10 @@ static int grant_add(const struct wire_message *m, const struct from *from)
 		return -ENOENT;
 	o.origin = from->origin;
 	o.entry = from->entry;
-	if (from->entry)
+	if (from->entry) {
 		o.listener = *from->fd;
+		o.given = wire_u32(m, TAG_WHAT, 0) == ENTRY_LISTENER_GIVEN;
+	}
 	r = grant_new(door, &o, &grant);
 	if (r == 0 && from->entry)
 		take(from->fd);

@@ -290,9 +290,8 @@ static int give_listener(struct conn *conn, uint32_t serial, struct grant *grant
 	r = conn_send_fds(conn, packet, wire_finish(&w), &grant->listener.fd, 1);
 	if (r < 0)
 		return r;
-	if (grant->listener.ready)
-		source_remove(&grant->listener);
-	grant->given = true;
+	if (!grant->given)
+		grant_give(grant);
 	return 0;
 }
 

@@ -27,9 +27,6 @@
 #define BROKER_SOCKET "intro.sock"
 #define CONTROL_SOCKET "control.sock"
 
-/* Connections taken at one wake-up, so that one door does not keep the others waiting. */
-#define ACCEPTS_AT_ONCE 16
-
 /* Descriptors kept free for pairs, answers and directories. */
 #define CONN_RESERVE 64u
 
@@ -44,30 +41,26 @@ struct door *door_find(const char *name)
 	return NULL;
 }
 
-/* Accept; at the descriptor table's end stop until a connection ends. */
+/* Accept; at the descriptor table's end stop until a connection ends. One at a time: finding
+ * that there is no more costs the kernel a whole socket, and the loop comes back. */
 static void door_ready(struct source *source, uint32_t events)
 {
 	struct door *door = list_entry(source, struct door, listener);
+	const struct account *a = &door->account;
 	int fd;
 
 	(void)events;
-	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-		if (board.conns_used + CONN_RESERVE >= board.conns_max ||
-		    door->account.used[RESOURCE_CONNECTIONS] >=
-			    door->account.max[RESOURCE_CONNECTIONS]) {
-			door->full = true;
-			source_set(source, 0);
-			return;
-		}
-		fd = listener_accept(source->fd);
-		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS) {
-			listener_retry_door(door);
-			return;
-		}
-		if (fd < 0)
-			return;
-		conn_new(door, fd, false);
+	if (board.conns_used + CONN_RESERVE >= board.conns_max ||
+	    a->used[RESOURCE_CONNECTIONS] >= a->max[RESOURCE_CONNECTIONS]) {
+		door->full = true;
+		source_set(source, 0);
+		return;
 	}
+	fd = listener_accept(source->fd);
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+		listener_retry_door(door);
+	else if (fd >= 0)
+		conn_new(door, fd, false);
 }
 
 void door_room(struct door *door)

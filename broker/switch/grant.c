@@ -23,8 +23,6 @@
 #include "service.h"
 #include "wait.h"
 
-#define ACCEPTS_AT_ONCE 16
-
 static int same_name(const void *value, const void *key)
 {
 	return strcmp(((const struct grant *)value)->name, key) == 0;
@@ -70,39 +68,32 @@ static void grant_expire(struct timer *t)
 	grant_free(grant, -EKEYEXPIRED);
 }
 
-/* Accept where the service has room; the socket is the service's from then on. */
+/* Accept where the service has room; the socket is the service's from then on. One at a time:
+ * finding that there is no more costs the kernel a whole socket, and the loop comes back. */
 static void grant_ready(struct source *source, uint32_t events)
 {
 	struct grant *grant = list_entry(source, struct grant, listener);
 	struct exporter *e = grant->ref.service->exporter;
+	int fd;
 
 	(void)events;
 	if (!e) {
 		source_set(source, 0);
 		return;
 	}
-	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-		struct conn *server = e->handle->conn;
-		int fd;
-
-		if (ref_check(&grant->ref, RIGHT_CONNECT) < 0) {
-			close_path(grant);
-			return;
-		}
-		if (!list_empty(&server->queue) || !flight_room(server)) {
-			listener_retry_grant(grant);
-			return;
-		}
-		fd = listener_accept(source->fd);
-		if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
-			listener_retry_grant(grant);
-		if (fd < 0)
-			return;
-		if (introduce_accepted(grant, fd) < 0) {
-			listener_retry_grant(grant);
-			return;
-		}
+	if (ref_check(&grant->ref, RIGHT_CONNECT) < 0) {
+		close_path(grant);
+		return;
 	}
+	if (!list_empty(&e->handle->conn->queue) || !flight_room(e->handle->conn)) {
+		listener_retry_grant(grant);
+		return;
+	}
+	fd = listener_accept(source->fd);
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+		listener_retry_grant(grant);
+	else if (fd >= 0 && introduce_accepted(grant, fd) < 0)
+		listener_retry_grant(grant);
 }
 
 int grant_listen(struct grant *grant)
@@ -130,13 +121,29 @@ static void update_listener(struct grant *grant)
 	const struct exporter *e = grant->ref.service->exporter;
 	bool serve = board.started && e && e->types >> SOCK_STREAM & 1;
 
-	if (grant->given && e)
+	if (grant->given)
 		return;
-	if ((grant->given || grant->placed || grant->listener.fd < 0) && grant_listen(grant) < 0) {
+	if ((grant->placed || grant->listener.fd < 0) && grant_listen(grant) < 0) {
 		link_log("cannot listen in door %s for %s", grant->door->name, grant->name);
 		return;
 	}
 	source_set(&grant->listener, serve ? EPOLLIN : 0);
+}
+
+void grant_give(struct grant *grant)
+{
+	if (grant->listener.ready)
+		source_remove(&grant->listener);
+	grant->given = true;
+	link_keep_grant(grant);
+}
+
+void grant_reclaim(struct grant *grant)
+{
+	if (!grant->given)
+		return;
+	grant->given = false;
+	drop_listener(grant);
 }
 
 void grant_update(struct grant *grant)
@@ -218,7 +225,10 @@ int grant_new(struct door *door, const struct grant_options *o, struct grant **r
 	}
 	list_append(&door->grant_list, &grant->in_door);
 	list_append(&service->grants, &grant->in_service);
-	if (grant->listener.fd >= 0) {
+	if (o->given) {
+		grant->given = true;
+		grant->listener.ready = NULL;
+	} else if (grant->listener.fd >= 0) {
 		listener_adopt(grant->listener.fd);
 		source_add(&grant->listener, 0);
 	}

@@ -39,6 +39,7 @@ struct grant_options {
 	struct terms terms;
 	enum origin origin;
 	int listener;		/* -1, or one that was kept (taken over) */
+	bool given;		/* and had been given away */
 	uint64_t entry;		/* 0: a new one */
 };
 
@@ -53,6 +54,11 @@ void grant_free(struct grant *grant, int error);
 
 /* Bring its file and listener in line with what stands behind its service now. */
 void grant_update(struct grant *grant);
+
+/* Its listener has been given to whoever serves it: it is neither polled nor accepted on here
+ * again. Once that one is gone, the next update binds a new listener. */
+void grant_give(struct grant *grant);
+void grant_reclaim(struct grant *grant);
 
 /* A listener for its file, bound anew in the door. Used where the old one was given away or
  * replaced by a link. 0 or a negative errno. */

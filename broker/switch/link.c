@@ -85,11 +85,12 @@ void link_keep_grant(struct grant *grant)
 	wire_put_u32(&w, TAG_RIGHTS, grant->ref.rights);
 	if (uses != REF_UNLIMITED)
 		wire_put_u32(&w, TAG_USES, uses);
+	if (grant->given)
+		wire_put_u32(&w, TAG_WHAT, ENTRY_LISTENER_GIVEN);
 	if (grant->ref.expires_usec != UINT64_MAX)
 		wire_put_u64(&w, TAG_EXPIRES, grant->ref.expires_usec);
 	wire_put_u32(&w, TAG_ORIGIN, grant->origin);
-	/* A listener that is somebody else's is not to be accepted on by the next switch. */
-	keep(grant->entry, &w, grant->given ? -1 : grant->listener.fd);
+	keep(grant->entry, &w, grant->listener.fd);
 }
 
 void link_keep_uses(struct grant *grant)

@@ -14,6 +14,9 @@ struct account;
 struct door;
 struct grant;
 
+/* In a kept grant's TAG_WHAT: its listener is somebody else's. */
+#define ENTRY_LISTENER_GIVEN 1u
+
 /* Start to serve the channel. 0 or a negative errno. */
 int link_start(int fd);
 

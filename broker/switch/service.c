@@ -116,6 +116,8 @@ void exporter_free(struct exporter *e)
 	list_splice(&waiting, &e->fetches);
 	wait_agent_gone(&waiting);
 	free(e);
+	list_foreach(it, &service->grants)
+		grant_reclaim(list_entry(it, struct grant, in_service));
 	service->pins--;
 	service_up(service);
 }
