@@ -189,7 +189,7 @@ $(fuzz_programs): $(B)/%: $(B)/obj/%.o $(B)/units.a $(B)/libintro.a
 # ---- lint
 c_files = $(shell git ls-files '*.c' '*.h' 2>/dev/null || find . -name '*.[ch]')
 tidied = $(filter-out tests/unit/% tests/claims/% tests/real/%,$(filter %.c,$(c_files)))
-man := $(wildcard $(addsuffix /*.[1-8],libintro broker cli))
+man := $(wildcard $(addsuffix /*.[1-8],libintro libintro/wire broker cli))
 shells := tests/setup tests/run .ci/run $(wildcard examples/demo tests/bench/run cli/*.bash \
 	examples/*.sh tests/*.sh)
 .PHONY: lint-clang lint-tidy lint-cppcheck lint-text
@@ -244,7 +244,9 @@ install: all $(filled)
 		install -D -m "$$mode" "$$file" "$(DESTDIR)$$to" || exit 1; done
 	ln -sf libintro.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libintro.so'
-	[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
+	[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || { ldconfig; id introd >/dev/null 2>&1 || \
+		{ echo 'adding the user introd, for the system broker'; useradd --system \
+		--user-group --no-create-home --home-dir / --shell /usr/sbin/nologin introd; }; }
 
 uninstall:
 	printf '$(installed)' | while read -r mode file to; do rm -f "$(DESTDIR)$$to"; done
