@@ -53,6 +53,7 @@ static const int switch_calls[] = {
 	SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(sendto), SCMP_SYS(recvfrom),
 	SCMP_SYS(read), SCMP_SYS(poll), SCMP_SYS(writev), SCMP_SYS(ftruncate),
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(getuid), SCMP_SYS(getppid),
 	/* memory and threads, as the C library needs them */
 	SCMP_SYS(futex), SCMP_SYS(munmap), SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mremap),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigreturn),
