@@ -25,7 +25,7 @@ static const char text[] =
 	"Connects to the service NAME. Alone it copies: standard input to the service, what the\n"
 	"service says to standard output; the end of input is passed on, and it ends when the\n"
 	"service closes. With a PROGRAM it becomes that program, with the connected socket as\n"
-	"standard input and output.\n"
+	"standard input and output (a held file: as standard input).\n"
 	"\n"
 	"  -w, --wait TIME      wait so long for NAME to be granted and served: 500ms, 30s, 5m,\n"
 	"                       forever. Else 5s for a name that is granted but not served just\n"
@@ -80,8 +80,11 @@ static int introduce(const struct connect_options *o, struct intro_event *ret)
 	if (r != CODE_OK)
 		return r;
 	r = request(in, o, o->wait_given ? o->wait_ms : 0, ret);
-	if (r == -ECONNREFUSED && !o->wait_given)
+	if (r == -ECONNREFUSED && !o->wait_given) {
 		r = request(in, o, PATIENCE_MS, ret);
+		if (r == -ETIMEDOUT)
+			r = -ECONNREFUSED;
+	}
 	intro_close(in);
 	if (r == -ETIMEDOUT && o->wait_given)
 		return failed(r, "waited for \"%s\" in vain: it is not granted in the door %s, or "
@@ -142,6 +145,17 @@ static int copy(int sock)
 	return CODE_OK;
 }
 
+/* Become the program. A held file, which may be open for reading only, is no place to write. */
+static int exec_program(const struct connect_options *o, int fd, uint64_t session)
+{
+	socklen_t len = sizeof(int);
+	int type, also = STDOUT_FILENO;
+
+	if (o->fd >= 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		also = -1;
+	return ask_exec(o->program, fd, o->fd < 0 ? STDIN_FILENO : o->fd, also, o->name, session);
+}
+
 static int run(const struct connect_options *o)
 {
 	struct intro_event event;
@@ -157,8 +171,7 @@ static int run(const struct connect_options *o)
 			 (unsigned long long)event.session, o->name, way_word(event.way),
 			 event.path == INTRO_SPLICED ? "spliced" : "local");
 	if (o->program)
-		return ask_exec(o->program, fd_steal(&fd), o->fd < 0 ? STDIN_FILENO : o->fd,
-				o->fd < 0 ? STDOUT_FILENO : -1, o->name, event.session);
+		return exec_program(o, fd_steal(&fd), event.session);
 	if (o->fdpass) {
 		r = fd_set_blocking(fd);
 		return r < 0 ? failed(r, "cannot use the connected socket") : pass(fd);

@@ -51,6 +51,11 @@ static void advise(char *out, size_t size, enum wanted wanted, const char *name,
 				 "To grant it: intro grant %s %s   To serve it: intro serve %s …",
 				 in, in, name, in, name, name);
 		break;
+	case EACCES:
+	case EKEYEXPIRED:
+		snprintf(out, size, "\nWhich rule refuses, and what would allow it: intro why %s %s%s",
+			 in, name, serves(wanted) ? " --serve" : "");
+		break;
 	case ECONNREFUSED:
 		snprintf(out, size, "\nTo wait for its server: intro connect --wait 30s %s",
 			 name);
