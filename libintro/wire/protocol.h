@@ -23,11 +23,11 @@
 enum wire_type {
 	/* client to broker, through a door */
 	WIRE_FIND = 1,	 /* ref: a handle to bind; NAME. Reply. */
-	WIRE_CONNECT,	 /* ref: a bound handle, or 0 and NAME; SOCKTYPE; [WAIT]. Reply + fd:
+	WIRE_CONNECT,	 /* ref: a bound handle, else NAME; [SOCKTYPE], [WAIT]. Reply + fd:
 			  * SESSION, PATH, WAY. With WAY placed the fd is an O_PATH one of the
 			  * server's socket and the client connects to it itself. */
-	WIRE_SERVE,	 /* ref: a handle to bind; NAME, WAY pair or fetch; [BATCH], [USERNS],
-			  * [SOCKTYPES]. Reply. */
+	WIRE_SERVE,	 /* ref: a handle to bind; NAME; [WAY] pair or fetch, [BATCH],
+			  * [USERNS], [SOCKTYPES]. Reply. */
 	WIRE_PLACE,	 /* ref: a handle to bind; NAME, FILE; fd: O_PATH of FILE's directory.
 			  * Reply. */
 	WIRE_HOLD,	 /* NAME; fd: what to keep. Reply. */
@@ -45,7 +45,8 @@ enum wire_type {
 	WIRE_ATTEST,	 /* SESSION, introduced to us. Reply + fd: the client's pidfd. */
 
 	/* broker to client */
-	WIRE_REPLY = 32, /* serial: the request's; [ERROR], else the request has succeeded */
+	WIRE_REPLY = 32, /* serial: the request's, or 0: the connection is not accepted; [ERROR],
+			  * else the request has succeeded */
 	WIRE_INCOMING,	 /* ref: the served handle; fd: the connected socket. SESSION, SOCKTYPE,
 			  * WAY, PATH, DOOR, [LABEL], [UID], [PID], [PIDFD_INODE] */
 	WIRE_FETCH,	 /* as INCOMING without fd; serial: to be answered by FETCHED */
@@ -78,9 +79,9 @@ enum wire_type {
 enum wire_tag {
 	TAG_ERROR = 1,	/* i32: a negative errno */
 	TAG_NAME,	/* string: a name inside the connection's door */
-	TAG_SOCKTYPE,	/* u32: SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET */
+	TAG_SOCKTYPE,	/* u32: SOCK_STREAM (absent: this), SOCK_DGRAM or SOCK_SEQPACKET */
 	TAG_SOCKTYPES,	/* u32: bit (1 << SOCK_x) for each type served; absent: stream */
-	TAG_WAIT,	/* u64: microseconds to wait for the name to be served */
+	TAG_WAIT,	/* u64: microseconds to wait for the name to be granted and served */
 	TAG_WAY,	/* u32: enum wire_way */
 	TAG_PATH,	/* u32: enum wire_path */
 	TAG_BATCH,	/* u32: descriptors the service takes in one packet, 1..16 */
@@ -117,7 +118,7 @@ enum wire_tag {
 	TAG_WHAT,	/* u32: enum wire_what */
 	TAG_STATE,	/* u32: enum wire_state */
 	TAG_EXPIRES,	/* u64: microseconds left; absent: never */
-	TAG_ORIGIN,	/* u32: 1 from the configuration file, 2 made at run time */
+	TAG_ORIGIN,	/* u32: 1 from the configuration file, 2 made at run time, 3 built in */
 	TAG_VERDICT,	/* u32: 0 would be introduced, else the errno that a client sees */
 	TAG_REASON,	/* string: a sentence */
 	TAG_ADVICE,	/* string: what would allow it */
