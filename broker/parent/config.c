@@ -19,9 +19,9 @@
 #include "../config/output.h"
 #include "../room.h"
 #include "../sandbox.h"
+#include "intake.h"
 #include "log.h"
 
-#define DEADLINE_US UINT64_C(10000000)
 #define ERRORS_MAX_BYTES 16384u
 
 #ifndef LIBEXECDIR
@@ -45,59 +45,6 @@ int config_program_open(void)
 	}
 	fd = open(LIBEXECDIR "/introd-config", O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
-}
-
-/* A pipe's contents, collected up to a bound. */
-struct intake {
-	int fd;
-	uint8_t *bytes;
-	size_t len, max;
-};
-
-/* Take what is there: 1, 0 at the end, or a negative errno. */
-static int intake_take(struct intake *in)
-{
-	uint8_t *bytes = realloc(in->bytes, in->len + 65536);
-	ssize_t n;
-
-	if (!bytes)
-		return -ENOMEM;
-	in->bytes = bytes;
-	n = read(in->fd, bytes + in->len, 65536);
-	if (n < 0)
-		return errno == EINTR ? 1 : -errno;
-	in->len += (size_t)n;
-	if (in->len > in->max)
-		return -EFBIG;
-	return n > 0;
-}
-
-/* Read both pipes to their ends. */
-static int intakes_read(struct intake *in, size_t n)
-{
-	uint64_t deadline = room_clock_us() + DEADLINE_US;
-	struct pollfd fds[2] = { { in[0].fd, POLLIN, 0 }, { in[1].fd, POLLIN, 0 } };
-	size_t open = n;
-
-	while (open > 0) {
-		uint64_t now = room_clock_us();
-
-		if (now >= deadline)
-			return -ETIMEDOUT;
-		if (poll(fds, n, (int)((deadline - now) / 1000) + 1) < 0 && errno != EINTR)
-			return -errno;
-		for (size_t i = 0; i < n; i++) {
-			int r = fds[i].revents ? intake_take(&in[i]) : 1;
-
-			if (r < 0)
-				return r;
-			if (r == 0) {
-				fds[i].fd = -1;
-				open--;
-			}
-		}
-	}
-	return 0;
 }
 
 /* introd-config's own sentences, a line each. */
@@ -218,7 +165,7 @@ static int program_run(struct config *config, const struct config_source *source
 	r = program_start(&room, source, file, &in[0].fd, &in[1].fd);
 	if (r < 0)
 		return r;
-	r = intakes_read(in, 2);
+	r = intake_read(in, 2);
 	errors_log(&in[1]);
 	if (r < 0)
 		room_signal(&room, SIGKILL);

@@ -38,9 +38,6 @@ struct keeper {
  * scheduled. */
 void keeper_start(struct keeper *keeper);
 
-/* The channel is readable: one message. */
-void keeper_receive(struct keeper *keeper);
-
 /* The process has ended: take what it still sent, say so, schedule the next. */
 void keeper_ended(struct keeper *keeper);
 
@@ -49,3 +46,17 @@ void keeper_configure(struct keeper *keeper);
 
 /* Ask it to end; no other is started. */
 void keeper_stop(struct keeper *keeper);
+
+/* ---- keeper_channel.c */
+
+/* Take one message, if there is one: 1, else 0. A switch that says what is not in its table is
+ * killed. */
+int keeper_receive(struct keeper *keeper);
+
+/* Tell it, taking what comes meanwhile: 0, or a negative errno: it is dead or hangs. */
+int keeper_send_plain(struct keeper *keeper, unsigned int type);
+int keeper_send_store(struct keeper *keeper);
+int keeper_send_config(struct keeper *keeper);
+
+/* Close the channel. */
+void keeper_hang_up(struct keeper *keeper);

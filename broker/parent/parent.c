@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "activation.h"
+#include "identity.h"
 #include "keeper.h"
 #include "log.h"
 
@@ -43,41 +43,6 @@ struct parent {
 	bool was_ready;
 	uint64_t kill_us;		/* stopping: when patience ends */
 };
-
-/* ---- who the rooms are */
-
-static int user_find(const char *name, struct sandbox_options *ret)
-{
-	struct passwd *pw;
-
-	errno = 0;
-	pw = getpwnam(name);
-	if (!pw)
-		return errno ? -errno : -ENOENT;
-	if (pw->pw_uid == 0)
-		return -EPERM;
-	*ret = (struct sandbox_options){ true, pw->pw_uid, pw->pw_gid };
-	return 0;
-}
-
-/* System mode: the configuration's user, else introd, else nobody. */
-static int user_choose(const char *name, struct sandbox_options *ret)
-{
-	int r = user_find(name[0] ? name : "introd", ret);
-
-	if (r == 0)
-		return 0;
-	if (name[0] || r != -ENOENT) {
-		log_line(LOG_ERR, "user \"%s\": %s; wanted an ordinary user of this machine",
-			 name[0] ? name : "introd", strerror(-r));
-		return r;
-	}
-	r = user_find("nobody", ret);
-	log_line(r < 0 ? LOG_ERR : LOG_WARNING, "there is no user \"introd\"%s; make one by "
-		 "useradd --system introd", r < 0 ? " and no \"nobody\"" :
-		 ", so the switch runs as \"nobody\", which other programs use too");
-	return r;
-}
 
 /* ---- the configuration */
 
@@ -273,14 +238,14 @@ static int prepare(struct parent *p)
 	if (activation_keep(k) < 0)
 		return EXIT_CONFIG;
 	p->reader = k->sandbox = (struct sandbox_options){ false, geteuid(), getegid() };
-	if (o->system && user_choose("", &p->reader) < 0)
+	if (o->system && identity_choose("", &p->reader) < 0)
 		return EXIT_TEMPORARY;
 	config_path_choose(p);
 	if (config_load(p, &k->config) < 0)
 		return EXIT_CONFIG;
 	if (o->system && !k->config.user[0])
 		k->sandbox = p->reader;
-	else if (o->system && user_choose(k->config.user, &k->sandbox) < 0)
+	else if (o->system && identity_choose(k->config.user, &k->sandbox) < 0)
 		return EXIT_CONFIG;
 	k->exe = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	if (k->exe < 0) {

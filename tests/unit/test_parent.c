@@ -241,11 +241,14 @@ TEST(parent, exits_when_idle)
 TEST(parent, drops_privileges_in_system_mode)
 {
 	struct broker b;
+	struct look granted = { &b, "db", b.host, -ECONNREFUSED };
 	char path[64], *status;
 	struct stat st;
 
 	NEED(geteuid() == 0, "needs root");
-	broker_start(&b, &(struct broker_options){ .system = true });
+	/* read by a process without privileges, and again at SIGHUP by a parent without most */
+	broker_start(&b, &(struct broker_options){ .system = true,
+						   .config = "door web { }\n" });
 	snprintf(path, sizeof path, "/proc/%d/status", broker_switch_pid(&b, 0));
 	status = file_read(path);
 	cr_assert_not_null(strstr(status, "CapPrm:\t0000000000000000"), "%s", status);
@@ -261,5 +264,9 @@ TEST(parent, drops_privileges_in_system_mode)
 	MUST(stat(b.host, &st));
 	cr_assert_eq(st.st_mode & 07777, 0755);
 	cr_assert_eq(ask_nothing(b.host), -ENOENT);
+
+	config_write(&b, "door web { }\ndoor host { grant db { } }\n");
+	kill(b.pid, SIGHUP);
+	cr_assert(wait_until(door_answers, &granted));
 	broker_stop(&b);
 }
