@@ -45,9 +45,11 @@ const char *intro_strerror(int error)
 
 	if (error >= 0)
 		return "no error";
+	if (error == INT_MIN)	/* has no opposite */
+		error++;
 	for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
 		if (sentences[i].error == -error)
 			return sentences[i].text;
-	text = error == INT_MIN ? NULL : strerrordesc_np(-error);
+	text = strerrordesc_np(-error);
 	return text ? text : "an error that this system does not know";
 }

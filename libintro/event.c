@@ -123,6 +123,9 @@ static int turn(struct intro *in, int request, uint64_t deadline)
 	if (in->events.count >= EVENTS_ASIDE)
 		return -ENOBUFS;
 	n = epoll_wait(in->epoll_fd, &e, 1, in_left_ms(deadline));
+	/* This comes without any handler, too, when a stopped process goes on: signal(7). */
+	if (n < 0 && errno == EINTR)
+		return 1;
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
 	r = in_connection_dispatch(in, request > 0 ? EVENTS_ASIDE : IN_EVENTS_AHEAD);

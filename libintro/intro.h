@@ -116,9 +116,9 @@ int intro_dispatch(struct intro *in);
 int intro_next(struct intro *in, struct intro_event *ret);
 
 /* Wait for the event that answers request (0: any event) and take it, leaving others queued.
- * 1, 0 after timeout_ms, or a negative errno: as intro_dispatch(), or -EINTR (a signal came),
- * -ENOENT no such request waits, -ENOBUFS too many other events were left, -ECONNRESET there
- * is nothing to wait for any more. A loop over the three calls above. */
+ * 1, 0 after timeout_ms, or a negative errno: as intro_dispatch(), or -ENOENT no such request
+ * waits, -ENOBUFS too many other events were left, -ECONNRESET there is nothing to wait for
+ * any more. Signals do not end it. A loop over the three calls above. */
 int intro_wait(struct intro *in, int request, int timeout_ms, struct intro_event *ret);
 
 /* A reference to NAME. Costs no round trip: it can be used at once, and if the door does not

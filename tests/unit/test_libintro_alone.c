@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "../../libintro/intro.h"
@@ -178,6 +180,26 @@ TEST(alone, requests_outlive_the_absence_of_a_broker)
 	cr_assert_eq(intro_wait(in, patient, HANG_MS, &ev), 1);
 	cr_assert(ev.what == INTRO_REFUSED && ev.error == -ECANCELED && ev.ref == NULL);
 	cr_assert_eq(intro_wait(in, 0, 0, &ev), 0);
+	end();
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* As a stopped process that goes on, which needs no handler. */
+TEST(alone, signals_do_not_end_waiting)
+{
+	struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never = { { 0, 0 }, { 0, 0 } };
+	int64_t before = now_ms();
+
+	open_nowhere();
+	MUST(sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL));
+	MUST(setitimer(ITIMER_REAL, &often, NULL));
+	cr_expect_eq(intro_wait(in, 0, 50, &ev), 0);
+	MUST(setitimer(ITIMER_REAL, &never, NULL));
+	cr_expect_geq(now_ms() - before, 49);
 	end();
 }
 
