@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "parent/config.h"
@@ -189,6 +190,8 @@ static int room_main(struct command *command)
 	/* It was executed by descriptor, whose number would be its name in ps. */
 	prctl(PR_SET_NAME, "introd-switch");
 	log_open(true);
+	/* gmtime_r() reads a file of time zones at its first call, by calls not on the list. */
+	tzset();
 	command->sandbox.system = command->system;
 	r = sandbox_enter(ROOM_SWITCH, &command->sandbox);
 	if (r < 0) {
