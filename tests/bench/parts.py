@@ -3,6 +3,7 @@
 rows."""
 import contextlib
 import json
+import resource
 import subprocess
 
 import peers as peer
@@ -53,7 +54,10 @@ class Sides(contextlib.ExitStack):
             service = ["service", "--hold", broker.service_socket]
         else:
             service = ["service", "-b", str(batch), broker.service_socket]
-        return self.load(name, broker, client, service)
+        load = self.load(name, broker, client, service)
+        load.once(0.01)
+        broker.audited()
+        return load
 
     def run(self, **keywords):
         return interleave(self.setting, self.loads, **keywords)
@@ -152,8 +156,10 @@ def first(setting, table):
 
 
 def names(setting, table):
-    """10,000 names against 16, each on a connection of its own, asked for at random."""
+    """10,000 names against 16, each on a connection of its own, asked for at random, through
+    the user's own door, which sees every service."""
     part = "10,000 names against 16"
+    need_files(12000)
     with Sides(setting, 1) as sides:
         for count in (16, 10000):
             floor = sides.broker(Floor, "pair")
@@ -172,6 +178,13 @@ def names(setting, table):
     table.add(part, "product's ratio over the floor's", 1,
               spread(p / f for p, f in zip(own["product"], own["floor"], strict=True)),
               target=(">=", 0.97))
+
+
+def need_files(count):
+    """A limit of so many descriptors, or why this cannot be measured."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if limit != resource.RLIM_INFINITY and limit < count:
+        raise Failed(f"needs a hard limit of {count} descriptors (ulimit -Hn), found {limit}")
 
 
 def memory(setting, table):
@@ -329,7 +342,7 @@ def attack(setting, table):
             open_files = []
 
             def turn(name):
-                open_files.append(broker.switch_files())
+                open_files.append(broker.switch_files() or 0)
                 attacker.switch(name == "attacked")
 
             run = sides.run(before=turn)

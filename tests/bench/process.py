@@ -47,7 +47,8 @@ def children(pid):
 
 
 def pss_bytes(pid):
-    """Proportional set size: pages shared with others counted by share."""
+    """Proportional set size: pages shared with others counted by share. PermissionError for
+    a process that cannot be dumped, as the broker's rooms, unless we are root."""
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
         for line in f:
             if line.startswith("Pss:"):

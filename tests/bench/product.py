@@ -9,7 +9,7 @@ import socket
 import struct
 
 from measure import Failed
-from process import Broker, children, pss_bytes, start
+from process import Broker, children, pss_bytes, start, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAME = "name-00000"
@@ -110,8 +110,15 @@ class Introd(Broker):
         return [pss_bytes(pid) for pid in self.rooms]
 
     def switch_files(self):
-        """Descriptors open in the switch."""
-        return len(os.listdir(f"/proc/{self.rooms[1]}/fd"))
+        """Descriptors open in the switch; None where only root may look."""
+        try:
+            return len(os.listdir(f"/proc/{self.rooms[1]}/fd"))
+        except PermissionError:
+            return None
+
+    def audited(self):
+        """Wait until audit lines have reached their file."""
+        until(lambda: os.path.getsize(f"{self.dir}/audit.log") > 0, "an audit line")
 
     def alive(self):
         return self.processes[0].poll() is None and children(self.rooms[0]) == self.rooms[1:]
