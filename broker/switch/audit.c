@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,7 +20,6 @@
 #include "board.h"
 #include "conn.h"
 #include "door.h"
-#include "service.h"
 
 #define FLUSH_USEC UINT64_C(500000)
 /* Of a file that is ours: what two of them may hold at most is twice this. */
@@ -93,38 +93,23 @@ size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *
 	return (size_t)(p - out);
 }
 
-/* The line's length in bytes, with its newline: far below AUDIT_LINE_MAX, since every part
- * is bounded by its own maximum. */
-static size_t format(struct audit *a, const struct audit_line *l, char *out)
+char *audit_ref_words(const char *name, const char *service, const char *label,
+		      uint32_t *ret_len)
 {
-	char *p = put_time(a, out);
+	char words[AUDIT_LINE_MAX], *p, *copy;
 
-	*p++ = ' ';
-	p = put_text(p, l->event);
-	if (l->session)
-		p = put_count(p, " session=", l->session);
-	if (l->who)
-		p = put_bytes(p, l->who, l->who_len);
-	if (l->about)
-		p = put_field(p, " about=", l->about);
-	if (l->name && l->name[0])
-		p = put_field(p, " name=", l->name);
-	if (l->service)
-		p = put_field(p, " service=", l->service->name);
-	if (l->label && l->label[0]) {
-		p = put_field(p, " label=\"", l->label);
+	p = put_field(words, " name=", name);
+	p = put_field(p, " service=", service);
+	if (label) {
+		p = put_field(p, " label=\"", label);
 		*p++ = '"';
 	}
-	if (l->way)
-		p = put_field(p, " way=", audit_way_word(l->way));
-	if (l->path == PATH_LOCAL)
-		p = put_word(p, " path=local");
-	else if (l->path == PATH_SPLICED)
-		p = put_word(p, " path=spliced");
-	if (l->error < 0)
-		p = put_field(p, " error=", strerrorname_np(-l->error));
-	*p++ = '\n';
-	return (size_t)(p - out);
+	copy = malloc((size_t)(p - words));
+	if (!copy)
+		return NULL;
+	memcpy(copy, words, (size_t)(p - words));
+	*ret_len = (uint32_t)(p - words);
+	return copy;
 }
 
 static void tell_watchers(const char *line, size_t len)
@@ -162,28 +147,62 @@ void audit_init(struct audit *a)
 	a->flush.due = flush_due;
 }
 
-void audit_write(struct audit *a, const struct audit_line *line)
+/* Where the next line may be written, AUDIT_LINE_MAX bytes; NULL when nobody wants it. A line
+ * stays below that, since every part is bounded by its own maximum. */
+static char *begin_line(struct audit *a)
 {
-	char text[AUDIT_LINE_MAX];
-	size_t len;
-
 	if (a->kind == AUDIT_NONE && list_empty(&board.watchers))
-		return;
-	len = format(a, line, text);
+		return NULL;
+	if (a->used + AUDIT_LINE_MAX > sizeof a->buffer)
+		audit_flush(a);
+	return a->buffer + a->used;
+}
+
+static void end_line(struct audit *a, char *line, char *end)
+{
+	*end++ = '\n';
 	if (!list_empty(&board.watchers))
-		tell_watchers(text, len);
+		tell_watchers(line, (size_t)(end - line));
 	if (a->kind == AUDIT_NONE)
 		return;
-	if (a->used + len > sizeof a->buffer)
-		audit_flush(a);
-	if (a->used + len > sizeof a->buffer) {
-		a->lost++;
-		return;
-	}
-	memcpy(a->buffer + a->used, text, len);
-	a->used += len;
+	a->used += (size_t)(end - line);
 	if (!timer_armed(&a->flush))
 		timer_arm(&board.timers, &a->flush, timer_now() + FLUSH_USEC);
+}
+
+void audit_write(struct audit *a, const struct audit_line *l)
+{
+	char *line = begin_line(a), *p;
+
+	if (!line)
+		return;
+	p = put_time(a, line);
+	*p++ = ' ';
+	p = put_text(p, l->event);
+	p = put_bytes(p, l->who, l->who_len);
+	if (l->about)
+		p = put_field(p, " about=", l->about);
+	if (l->name && l->name[0])
+		p = put_field(p, " name=", l->name);
+	if (l->error < 0)
+		p = put_field(p, " error=", strerrorname_np(-l->error));
+	end_line(a, line, p);
+}
+
+void audit_introduced(struct audit *a, const char *who, uint32_t who_len, const char *words,
+		      uint32_t words_len, uint64_t session, int way, int path)
+{
+	char *line = begin_line(a), *p;
+
+	if (!line)
+		return;
+	p = put_time(a, line);
+	p = put_count(p, " introduced session=", session);
+	p = put_bytes(p, who, who_len);
+	p = put_bytes(p, words, words_len);
+	p = put_field(p, " way=", audit_way_word(way));
+	p = path == PATH_SPLICED ? put_word(p, " path=spliced") : put_word(p, " path=local");
+	end_line(a, line, p);
 }
 
 /* Start a new file beside the full one, in our own directory. */

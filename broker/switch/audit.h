@@ -16,9 +16,7 @@
 #define AUDIT_WHO_MAX 112	/* bytes: a door's name and two numbers, with their words */
 #define AUDIT_LINE_MAX 1000	/* bytes: fits a watcher's packet */
 
-struct conn;
 struct door;
-struct service;
 
 struct audit {
 	int fd;			/* -1: none */
@@ -35,20 +33,22 @@ struct audit {
 
 /* What a line is about. NULL and 0 fields are left out. */
 struct audit_line {
-	const char *event;	/* "introduced", "refused", "served", … */
+	const char *event;	/* "refused", "served", "granted", … */
 	const char *who;	/* from audit_write_who(), who_len bytes */
 	const char *about;	/* a door that administration is about */
 	const char *name;	/* as the client said it, already checked */
-	const struct service *service;
-	const char *label;
-	uint64_t session;
 	uint32_t who_len;
-	int way, path, error;
+	int error;
 };
 
 /* Who asked, as it stands in a line; written once for a connection's many lines. out has
  * AUDIT_WHO_MAX bytes. The length. */
 size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *out);
+
+/* What a line says of a reference: " name=… service=… label=…". Owned by the caller; NULL when
+ * out of memory. */
+char *audit_ref_words(const char *name, const char *service, const char *label,
+		      uint32_t *ret_len);
 
 void audit_init(struct audit *a);
 
@@ -57,6 +57,11 @@ void audit_init(struct audit *a);
 void audit_open(struct audit *a, int fd, int kind);
 
 void audit_write(struct audit *a, const struct audit_line *line);
+
+/* The line of an introduction, from parts that are written once: who asked, by which
+ * reference. */
+void audit_introduced(struct audit *a, const char *who, uint32_t who_len, const char *words,
+		      uint32_t words_len, uint64_t session, int way, int path);
 void audit_flush(struct audit *a);
 
 /* The words used in lines and listings. */

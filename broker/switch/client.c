@@ -63,9 +63,9 @@ static int on_connect(struct conn *conn, const struct wire_message *m, int *fd)
 	uint64_t wait_usec = wire_u64(m, TAG_WAIT, 0);
 
 	(void)fd;
-	if ((wire_has(m, TAG_NAME) && get_name(m, TAG_NAME, rq.name) < 0) || rq.type > 31 ||
-	    !(SOCKTYPES >> rq.type & 1)) {
-		rq.name[0] = '\0';
+	/* Whether it is a name at all matters only to what does not know it. */
+	wire_string(m, TAG_NAME, rq.name, sizeof rq.name);
+	if (rq.type > 31 || !(SOCKTYPES >> rq.type & 1)) {
 		introduce_refuse(conn, &rq, -EINVAL);
 		return 0;
 	}

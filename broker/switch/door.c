@@ -268,7 +268,7 @@ struct ref *door_resolve(struct door *door, const char *name, bool make)
 
 	if (grant)
 		return &grant->ref;
-	if (!door->open)
+	if (!door->open || !wire_name_ok(name, strlen(name)))
 		return NULL;
 	service = service_get(name, make);
 	return service ? &service->root : NULL;

@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../libintro/wire/message.h"
+#include "../../libintro/wire/name.h"
 #include "audit.h"
 #include "board.h"
 #include "conn.h"
@@ -39,8 +41,11 @@ struct asking {
 void introduce_refuse(struct conn *conn, const struct request *rq, int error)
 {
 	const struct handle *handle = rq->ref ? handle_find(conn, rq->ref) : NULL;
-	const char *name = rq->name[0] ? rq->name : handle ? handle->ref->service->name : NULL;
+	const char *name = handle ? handle->ref->service->name : NULL;
 
+	/* A name that was never looked up successfully has not been checked. */
+	if (wire_name_ok(rq->name, strlen(rq->name)))
+		name = rq->name;
 	conn->account->refusals++;
 	conn->user->account.refusals++;
 	audit_write(&board.audit, &(struct audit_line){
@@ -123,21 +128,25 @@ static void count(struct account *door, struct account *user, struct service *se
 	service->introductions++;
 }
 
+/* The line of an introduction. name: in the client's door; NULL: the service's own. */
+static void audit(struct ref *ref, const char *name, const char *who, uint32_t who_len,
+		  uint64_t session, int way, int path)
+{
+	if (!ref->words)
+		ref->words = audit_ref_words(name ? name : ref->service->name,
+					     ref->service->name, ref->label, &ref->words_len);
+	if (ref->words)
+		audit_introduced(&board.audit, who, who_len, ref->words, ref->words_len, session,
+				 way, path);
+}
+
 /* Both sides have been served: account for it. */
 static void done(struct asking *a, uint64_t session, uint32_t way)
 {
+	const char *name = a->ref->parent ? list_entry(a->ref, struct grant, ref)->name : NULL;
+
 	count(a->conn->account, &a->conn->user->account, a->service);
-	audit_write(&board.audit, &(struct audit_line){
-		.event = "introduced",
-		.who = a->conn->who,
-		.who_len = a->conn->who_len,
-		.service = a->service,
-		.name = a->request.name[0] ? a->request.name : NULL,
-		.label = a->ref->label,
-		.session = session,
-		.way = (int)way,
-		.path = PATH_LOCAL,
-	});
+	audit(a->ref, name, a->conn->who, a->conn->who_len, session, (int)way, PATH_LOCAL);
 	if (a->wait)
 		wait_free(a->wait);
 }
@@ -360,6 +369,7 @@ int introduce_accepted(struct grant *grant, int fd)
 	struct ucred cred = { .uid = UINT32_MAX };
 	socklen_t len = sizeof cred;
 	char who[AUDIT_WHO_MAX];
+	uint32_t who_len;
 	struct session session = {
 		.number = board.next_session++,
 		.type = SOCK_STREAM,
@@ -367,16 +377,6 @@ int introduce_accepted(struct grant *grant, int fd)
 		/* An agent that opens sockets can only copy between that and this one. */
 		.path = e->way == WAY_FETCH ? PATH_SPLICED : PATH_LOCAL,
 		.ref = &grant->ref,
-	};
-	struct audit_line line = {
-		.event = "introduced",
-		.who = who,
-		.service = service,
-		.name = grant->name,
-		.label = grant->ref.label,
-		.session = session.number,
-		.way = WAY_LISTEN,
-		.path = (int)session.path,
 	};
 	int r;
 
@@ -386,18 +386,24 @@ int introduce_accepted(struct grant *grant, int fd)
 		.uid = cred.uid,
 		.pid = cred.pid,
 	};
-	line.who_len = (uint32_t)audit_write_who(grant->door, cred.uid, cred.pid, who);
+	who_len = (uint32_t)audit_write_who(grant->door, cred.uid, cred.pid, who);
 	r = session_send(e, &session, fd);
-	if (r < 0) {
-		line.event = "refused";
-		line.error = r;
-		grant->door->account.refusals++;
-		if (r != -EAGAIN && r != -ETOOMANYREFS)
-			conn_doom(e->handle->conn);
-	} else {
+	if (r == 0) {
 		ref_use(&grant->ref);
 		count(&grant->door->account, NULL, service);
+		audit(&grant->ref, grant->name, who, who_len, session.number, WAY_LISTEN,
+		      (int)session.path);
+		return 0;
 	}
-	audit_write(&board.audit, &line);
+	grant->door->account.refusals++;
+	if (r != -EAGAIN && r != -ETOOMANYREFS)
+		conn_doom(e->handle->conn);
+	audit_write(&board.audit, &(struct audit_line){
+		.event = "refused",
+		.who = who,
+		.who_len = who_len,
+		.name = grant->name,
+		.error = r,
+	});
 	return r;
 }

@@ -60,7 +60,8 @@ void ref_break(struct ref *ref, int error)
 	}
 	list_remove(&ref->sibling);
 	free(ref->label);
-	ref->label = NULL;
+	free(ref->words);
+	ref->label = ref->words = NULL;
 	ref->rights = 0;
 }
 

@@ -22,6 +22,8 @@ struct ref {
 	struct list children, sibling;
 	struct list handles;
 	char *label;		/* owned; NULL: none */
+	char *words;		/* owned; the audit's words for it, from its first use on */
+	uint32_t words_len;
 	uint64_t expires_usec;	/* CLOCK_BOOTTIME; UINT64_MAX: never */
 	uint32_t rights;
 	uint32_t uses;		/* left; REF_UNLIMITED */

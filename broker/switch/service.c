@@ -68,6 +68,7 @@ void service_settle(struct service *service)
 	list_remove(&service->in_board);
 	table_remove(&board.services, table_hash_name(service->name, strlen(service->name)),
 		     service);
+	free(service->root.words);
 	free(service);
 }
 

@@ -64,9 +64,11 @@ uint64_t table_hash_name(const char *name, size_t len)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+/* Multiply and shift (Dietzfelbinger 1997), with a random multiplier: enough for numbers, which
+ * stand in tables of their own connection. */
 uint64_t table_hash_number(uint64_t n)
 {
-	return table_hash_name((const char *)&n, sizeof n);
+	return rotate((n ^ seed[1]) * (seed[0] | 1), 32);
 }
 
 void *table_find(const struct table *t, uint64_t hash,
