@@ -49,7 +49,10 @@ struct board {
 	uint64_t userns;		/* our user namespace's inode; 0: unknown */
 	uint64_t next_session, next_id, next_entry;
 	uint32_t config_round;		/* counts configurations read */
-	int control_listener, host_listener; /* -1, or passed on by the service manager */
+	struct {
+		int fd;			/* -1, or from before this switch */
+		bool activated;		/* the service manager's */
+	} control_listener, host_listener;
 	bool configuring;		/* between CONFIG and CONFIG_END */
 	bool started, stopping, accept_stopped, passrights;
 	int exit_status;
@@ -66,6 +69,9 @@ struct wire_message;
 
 /* Make what is not there after the parent's entries and configuration, and serve. */
 void board_start(void);
+
+/* A listener of control.sock or the host door from before (taken over). */
+void board_adopt(uint64_t entry, int fd, bool activated);
 
 /* The host door as the last switch had it. fd as admin_restore()'s. */
 int board_restore_host(const struct wire_message *m, int *fd);

@@ -169,6 +169,7 @@ int door_new(const struct door_options *o, struct door **ret)
 	door->origin = o->origin;
 	door->open = o->open;
 	door->external = o->external;
+	door->activated = o->activated;
 	door->entry = o->entry ? o->entry : board.next_entry++;
 	door->round = board.config_round;
 	r = door_open(door, o);
@@ -188,7 +189,7 @@ int door_new(const struct door_options *o, struct door **ret)
 	return 0;
 }
 
-int door_new_control(int listener, struct door **ret)
+int door_new_control(int listener, bool activated, struct door **ret)
 {
 	struct door *door = door_alloc("control");
 	int r;
@@ -196,6 +197,7 @@ int door_new_control(int listener, struct door **ret)
 	if (!door)
 		return -ENOMEM;
 	door->admin = door->open = true;
+	door->activated = activated;
 	door->origin = ORIGIN_BUILTIN;
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		door->account.max[i] = UINT32_MAX;
@@ -249,9 +251,9 @@ void door_remove(struct door *door)
 
 void door_unlink(struct door *door)
 {
-	if (door->admin)
+	if (door->admin && !door->activated)
 		unlinkat(board.base_fd, CONTROL_SOCKET, 0);
-	else if (door->dir >= 0)
+	else if (door->dir >= 0 && !door->activated)
 		unlinkat(door->dir, BROKER_SOCKET, 0);
 	list_foreach(it, &door->grant_list) {
 		struct grant *grant = list_entry(it, struct grant, in_door);

@@ -36,6 +36,7 @@ struct door {
 	bool admin;			/* control.sock */
 	bool full;			/* its listener waits for a connection to end */
 	bool external;			/* its directory is not ours to make */
+	bool activated;			/* its listener is the service manager's: it stays */
 	char name[65];
 };
 
@@ -47,14 +48,14 @@ struct door *door_find(const char *name);
 struct door_options {
 	const char *name;
 	enum origin origin;
-	bool open, exports, external;
+	bool open, exports, external, activated;
 	int dir, listener;
 	uint64_t entry;		/* 0: a new one */
 };
 int door_new(const struct door_options *options, struct door **ret);
 
-/* The door control.sock stands for. */
-int door_new_control(int listener, struct door **ret);
+/* The door control.sock stands for. listener: -1, or one from before (taken over). */
+int door_new_control(int listener, bool activated, struct door **ret);
 
 /* Everything in it ends: its connections, grants and files. The directory stays, empty. */
 void door_remove(struct door *door);

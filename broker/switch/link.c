@@ -60,6 +60,8 @@ void link_keep_door(const struct door *door)
 		wire_put_string(&w, TAG_DIRECTORY, "/");
 	if (door->account.limited)
 		account_write_limits(&door->account, &w);
+	if (door->activated)
+		wire_put_u32(&w, TAG_WHAT, ENTRY_LISTENER_ACTIVATED);
 	wire_put_u32(&w, TAG_ORIGIN, door->origin);
 	keep(door->entry, &w, door->listener.fd);
 }
@@ -161,19 +163,20 @@ static void on_entry(const struct wire_message *m, int *fd)
 
 	if (entry >= board.next_entry)
 		board.next_entry = entry + 1;
-	if (entry == CHANNEL_ENTRY_CONTROL) {
-		board.control_listener = *fd;
-		*fd = -1;
-		return;
-	}
-	if (entry == CHANNEL_ENTRY_HOST && !wire_has(m, TAG_MESSAGES)) {
-		board.host_listener = *fd;
+	/* Without a message, it comes from the service manager. */
+	if (entry <= CHANNEL_ENTRY_HOST && !wire_has(m, TAG_MESSAGES)) {
+		board_adopt(entry, *fd, true);
 		*fd = -1;
 		return;
 	}
 	if (!wire_has(m, TAG_MESSAGES) ||
 	    wire_parse(m->value[TAG_MESSAGES], m->length[TAG_MESSAGES], &inner) < 0)
 		return;
+	if (entry == CHANNEL_ENTRY_CONTROL) {
+		board_adopt(entry, *fd, wire_u32(&inner, TAG_WHAT, 0) == ENTRY_LISTENER_ACTIVATED);
+		*fd = -1;
+		return;
+	}
 	r = admin_restore(&inner, entry, fd);
 	if (r < 0)
 		link_log("an entry of the last switch is lost: error %d", -r);

@@ -14,8 +14,10 @@ struct account;
 struct door;
 struct grant;
 
-/* In a kept grant's TAG_WHAT: its listener is somebody else's. */
+/* In a kept message's TAG_WHAT: the listener is somebody else's to accept on; the listener's
+ * file is the service manager's. */
 #define ENTRY_LISTENER_GIVEN 1u
+#define ENTRY_LISTENER_ACTIVATED 2u
 
 /* Start to serve the channel. 0 or a negative errno. */
 int link_start(int fd);

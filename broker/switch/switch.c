@@ -85,25 +85,40 @@ static void idle_due(struct timer *t)
 	timer_arm(&board.timers, t, timer_now() + board.options.idle_exit_sec * UINT64_C(1000000));
 }
 
+void board_adopt(uint64_t entry, int fd, bool activated)
+{
+	if (entry == CHANNEL_ENTRY_CONTROL) {
+		board.control_listener.fd = fd;
+		board.control_listener.activated = activated;
+	} else {
+		board.host_listener.fd = fd;
+		board.host_listener.activated = activated;
+	}
+}
+
 static int make_control(void)
 {
 	int r;
 
 	if (board.control)
 		return 0;
-	r = door_new_control(board.control_listener, &board.control);
-	board.control_listener = -1;
+	r = door_new_control(board.control_listener.fd, board.control_listener.activated,
+			     &board.control);
+	board.control_listener.fd = -1;
+	if (r == 0)
+		link_keep_door(board.control);
 	return r;
 }
 
-static int make_host(int listener, bool restored, bool open)
+static int make_host(bool restored, bool open)
 {
 	struct door_options options = {
 		.name = "host",
 		.origin = ORIGIN_BUILTIN,
 		.open = open,
+		.activated = board.host_listener.activated,
 		.dir = board.host_fd,
-		.listener = listener,
+		.listener = board.host_listener.fd,
 		.entry = CHANNEL_ENTRY_HOST,
 	};
 	int r;
@@ -111,6 +126,7 @@ static int make_host(int listener, bool restored, bool open)
 	if (board.host)
 		return 0;
 	r = door_new(&options, &board.host);
+	board.host_listener.fd = -1;
 	if (r == 0 && !restored)
 		link_keep_door(board.host);
 	return r;
@@ -118,20 +134,22 @@ static int make_host(int listener, bool restored, bool open)
 
 int board_restore_host(const struct wire_message *m, int *fd)
 {
-	int r = make_host(*fd, true, wire_u32(m, TAG_OPEN, 0));
+	int r;
 
-	if (r < 0)
-		return r;
+	board_adopt(CHANNEL_ENTRY_HOST, *fd,
+		    wire_u32(m, TAG_WHAT, 0) == ENTRY_LISTENER_ACTIVATED);
 	*fd = -1;
-	account_limit(&board.host->account, m);
-	return 0;
+	r = make_host(true, wire_u32(m, TAG_OPEN, 0));
+	if (r == 0)
+		account_limit(&board.host->account, m);
+	return r;
 }
 
 int board_make_builtin(void)
 {
 	int r = make_control();
 
-	return r < 0 ? r : make_host(board.host_listener, false, !board.options.system);
+	return r < 0 ? r : make_host(false, !board.options.system);
 }
 
 void board_start(void)
@@ -213,7 +231,7 @@ static int set_up(const struct switch_options *options)
 	board.next_id = 1;
 	board.next_entry = CHANNEL_ENTRY_FIRST;
 	board.next_session = first_session();
-	board.control_listener = board.host_listener = -1;
+	board.control_listener.fd = board.host_listener.fd = -1;
 	board.retry.due = retry_due;
 	board.idle.due = idle_due;
 	init_lists();
