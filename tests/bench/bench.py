@@ -64,8 +64,8 @@ def main():
         except (Failed, OSError, TimeoutError) as why:
             table.fail(name, why)
         print(f"bench: {name}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    print(table.markdown(setting), flush=True)
     table.save(options.json, setting)
-    print(table.markdown(setting))
     print(f"The same as JSON: {os.path.relpath(options.json)}")
     return 1 if table.failed else 0
 

@@ -56,6 +56,11 @@ def pss_bytes(pid):
     raise ValueError(f"no Pss for {pid}")
 
 
+def resident_bytes(pid):
+    with open(f"/proc/{pid}/statm", encoding="ascii") as f:
+        return int(f.read().split()[1]) * resource.getpagesize()
+
+
 class Broker:
     """A broker under measure: its directory and its processes."""
 

@@ -9,7 +9,7 @@ import socket
 import struct
 
 from measure import Failed
-from process import Broker, children, pss_bytes, start, until
+from process import Broker, children, pss_bytes, resident_bytes, start, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAME = "name-00000"
@@ -108,6 +108,9 @@ class Introd(Broker):
 
     def pss_bytes(self):
         return [pss_bytes(pid) for pid in self.rooms]
+
+    def resident_bytes(self):
+        return sum(resident_bytes(pid) for pid in self.rooms)
 
     def switch_files(self):
         """Descriptors open in the switch; None where only root may look."""

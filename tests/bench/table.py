@@ -28,11 +28,15 @@ class Table:
                           "unit": unit, **value, "target": list(target) if target else None,
                           "met": met, "note": note})
 
+    def skip(self, part, what, why):
+        """A row that cannot be had here, through no fault."""
+        self.rows.append({"part": part, "what": what, "clients": None, "figure": "",
+                          "unit": "", "median": None, "min": None, "max": None, "target": None,
+                          "met": None, "note": f"not measured: {why}"})
+
     def fail(self, part, why):
         self.failed = True
-        self.rows.append({"part": part, "what": "not measured", "clients": None, "figure": "",
-                          "unit": "", "median": None, "min": None, "max": None, "target": None,
-                          "met": False, "note": str(why)})
+        self.skip(part, "failed", why)
 
     @staticmethod
     def number(value, unit):
