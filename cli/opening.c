@@ -117,7 +117,9 @@ static void exhausted(struct opening *o)
 	if (o->target->patient && (o->error == -ECONNREFUSED || o->error == -ENOENT))
 		again = true;
 	if (!again || loop_now_ms() >= o->deadline_ms) {
-		finish(o, o->error == -EAGAIN ? -ETIMEDOUT : o->error);
+		/* a client must not take a missing file for a missing name */
+		finish(o, o->error == -EAGAIN ? -ETIMEDOUT :
+			  o->error == -ENOENT ? -ECONNREFUSED : o->error);
 		return;
 	}
 	o->next = 0;

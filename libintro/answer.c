@@ -129,6 +129,12 @@ int in_request_answer(struct intro *in, struct in_request *rq, const struct wire
 		in_request_retry(in, rq);
 		return 0;
 	}
+	/* Whoever waits is not refused by the broker, but by an agent whose server is down:
+	 * most often it is being restarted. */
+	if (error == -ECONNREFUSED && rq->type == WIRE_CONNECT && rq->waits) {
+		in_request_retry(in, rq);
+		return 0;
+	}
 	if (error < 0)
 		return in_request_refuse(in, rq, error);
 	if (rq->type == WIRE_CONNECT)

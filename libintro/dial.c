@@ -48,6 +48,9 @@ static int ask(struct dial *d, int sock)
 	wire_put_u64(&w, TAG_WAIT, d->waits ? in_left(d->until) : 0);
 	r = in_exchange(sock, packet, wire_finish(&w), d->until, &m, &fd);
 	d->reached |= r != -ECONNRESET;
+	/* Whoever waits is refused by an agent alone, whose server is being restarted. */
+	if (r == -ECONNREFUSED && d->waits)
+		d->again = LATER;
 	if (r < 0)
 		return r;
 	if (fd < 0)
