@@ -136,8 +136,9 @@ TEST(install, serves_strangers)
 	shell(&i, "\"$1\"/client-static", &static_greeted);
 	cr_assert_str_eq(static_greeted.out, "hello\n");
 	child_kill(agent);
-	/* the broker, which nobody else would end before it has been idle for a while */
-	cr_assert_eq(children_end(), 1);
+	/* the broker, which nobody else would end before it has been idle for a while, and
+	 * what the agent had not waited for */
+	cr_assert_geq(children_end(), 1);
 
 	make(&i, "uninstall");
 	snprintf(usr, sizeof usr, "%s/usr", i.dir);
