@@ -215,7 +215,7 @@ objects: $(built)
 
 # ---- the demonstration, and installation
 demo: all
-	INTRO_BUILD='$(CURDIR)/$(B)' examples/demo
+	INTRO_BUILD='$(CURDIR)/$(B)' examples/demo.sh
 
 fill = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	-e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
