@@ -292,8 +292,10 @@ int agent_run(struct plan *plan)
 	a.code = begin(&a);
 	if (a.code == CODE_OK) {
 		offer_begin(&a);
-		while (!a.ending || a.program > 0) {
+		for (;;) {
 			pump(&a);
+			if (a.ending && a.program <= 0)
+				break;
 			r = loop_step(&a.loop);
 			if (r < 0) {
 				agent_end(&a, failed(r, "cannot wait for events"));

@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * intro serve, with a real broker: each way in which an agent brings introductions to a
+ * program, and what it does when things end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+/* ---- agents and their clients ---- */
+
+struct agent {
+	pid_t pid;
+	int err;	/* a file with what it says */
+};
+
+/* intro serve ARGS, ready. */
+static void serve_args(const struct broker *b, struct agent *a, const char *const *args)
+{
+	int ready[2], keep[2] = { 0, -1 };
+	const char *argv[24] = { "intro", "serve", "--ready-fd" };
+	char number[16], byte;
+	size_t n = 4;
+
+	MUST(pipe2(ready, O_CLOEXEC));
+	snprintf(number, sizeof number, "%d", ready[1]);
+	argv[3] = number;
+	while (*args && n < 23)
+		argv[n++] = *args++;
+	argv[n] = NULL;
+	keep[0] = ready[1];
+	a->err = MUST(memfd_create("stderr", MFD_CLOEXEC));
+	a->pid = broker_cli_spawn(b, &(struct spawn){ .keep = keep, .err = a->err }, argv);
+	close(ready[1]);
+	if (!wait_fd(ready[0], POLLIN) || read(ready[0], &byte, 1) != 1) {
+		char *said = fd_read(a->err, NULL);
+
+		harness_fail("the agent is not ready: %s", said);
+	}
+	close(ready[0]);
+}
+
+#define SERVE(b, a, ...) serve_args(b, a, (const char *const[]){ __VA_ARGS__, NULL })
+
+static int agent_stop(struct agent *a)
+{
+	MUST(kill(a->pid, SIGTERM));
+	close(a->err);
+	return child_wait(a->pid);
+}
+
+static int text_fd(const char *text)
+{
+	int fd = MUST(memfd_create("input", MFD_CLOEXEC));
+
+	MUST(write(fd, text, strlen(text)));
+	MUST(lseek(fd, 0, SEEK_SET));
+	return fd;
+}
+
+/* intro connect ARGS with this input: what came back. */
+static void connect_args(const struct broker *b, struct run *r, const char *input,
+			 const char *const *args)
+{
+	const char *argv[12] = { "intro", "connect" };
+	int in = text_fd(input);
+	size_t n = 2;
+
+	while (*args && n < 11)
+		argv[n++] = *args++;
+	broker_cli(b, r, argv, in);
+	close(in);
+}
+
+#define CONNECT(b, r, input, ...) \
+	connect_args(b, r, input, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* The door "web", with this name granted in it. */
+static void make_web(const struct broker *b, const char *name, char ret_file[static PATH_BYTES])
+{
+	char door[PATH_BYTES];
+
+	cr_assert_eq(broker_add_door(b, "web"), 0);
+	cr_assert_eq(broker_grant(b, "web", name, RIGHT_CONNECT), 0);
+	broker_door(b, "web", door);
+	cr_assert_lt((size_t)snprintf(ret_file, PATH_BYTES, "%.200s/%s", door, name), PATH_BYTES);
+}
+
+/* Send text, then the end; what comes back must be the text. */
+static void echo_by_path(const char *file, const char *text)
+{
+	int fd = MUST(unix_connect(file, SOCK_STREAM));
+	char back[256];
+	size_t got = 0;
+	ssize_t n;
+
+	MUST(send(fd, text, strlen(text), MSG_NOSIGNAL));
+	MUST(shutdown(fd, SHUT_WR));
+	do {
+		cr_assert(wait_fd(fd, POLLIN), "no answer by %s", file);
+		n = MUST(read(fd, back + got, sizeof back - got));
+		got += (size_t)n;
+	} while (n > 0);
+	cr_assert(got == strlen(text) && !memcmp(back, text, got), "%.*s", (int)got, back);
+	close(fd);
+}
+
+/* A server that sends everything back, each client in its turn, with a letter of its own
+ * before it (0: none). Takes the listener over. */
+static pid_t echo_server(int listener, char letter)
+{
+	pid_t pid = child_fork();
+	char buf[65536];
+
+	if (pid != 0) {
+		close(listener);
+		return pid;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		ssize_t n;
+
+		if (fd < 0)
+			_exit(1);
+		if (letter && write(fd, &letter, 1) != 1)
+			_exit(1);
+		while ((n = read(fd, buf, sizeof buf)) > 0)
+			if (write(fd, buf, (size_t)n) != n)
+				break;
+		close(fd);
+	}
+}
+
+static int tcp_listener(int family, char ret_port[static 8])
+{
+	int fd = MUST(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+	struct sockaddr_in four = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = family == AF_INET ? sizeof four : sizeof six;
+	struct sockaddr *sa = family == AF_INET ? (struct sockaddr *)&four :
+						  (struct sockaddr *)&six;
+
+	if (bind(fd, sa, len) < 0) {
+		close(fd);
+		return -1;
+	}
+	MUST(listen(fd, 16));
+	MUST(getsockname(fd, sa, &len));
+	snprintf(ret_port, 8, "%u", ntohs(family == AF_INET ? four.sin_port : six.sin6_port));
+	return fd;
+}
+
+/* ---- a process per introduction ---- */
+
+TEST(cli_serve, a_program_knows_its_client)
+{
+	static const char script[] =
+		"echo \"$INTRO_NAME/$INTRO_PEER_DOOR/$INTRO_PEER_UID/$INTRO_PEER_LABEL/"
+		"${INTRO_SESSION:+s}${INTRO_PEER_PID:+p}\"";
+	struct agent a;
+	struct broker b;
+	_cleanup_run_ struct run add, grant, host, web;
+	char want[128];
+
+	broker_start(&b, NULL);
+	SERVE(&b, &a, "who", "--", "sh", "-c", script);
+	run_cli(&b, &add, "door", "add", "web");
+	cr_assert_eq(add.status, 0, "%s", add.err);
+	run_cli(&b, &grant, "grant", "web", "me", "--as", "who", "--label", "the label");
+	cr_assert_eq(grant.status, 0, "%s", grant.err);
+
+	CONNECT(&b, &host, "", "who");
+	snprintf(want, sizeof want, "who/host/%u//sp\n", (unsigned int)getuid());
+	cr_assert_str_eq(host.out, want);
+	CONNECT(&b, &web, "", "me", "--door", "web");
+	snprintf(want, sizeof want, "who/web/%u/the label/sp\n", (unsigned int)getuid());
+	cr_assert_str_eq(web.out, want);
+	cr_assert_eq(agent_stop(&a), 0);
+	broker_stop(&b);
+}
+
+/* The first two are served, the third only when one of them has ended. */
+TEST(cli_serve, no_more_than_max_at_once)
+{
+	char file[PATH_BYTES], byte;
+	int fds[3];
+	struct agent a;
+	struct broker b;
+
+	broker_start(&b, NULL);
+	make_web(&b, "cat", file);
+	SERVE(&b, &a, "cat", "--max", "2", "--", "cat");
+	for (int i = 0; i < 3; i++) {
+		fds[i] = MUST(unix_connect(file, SOCK_STREAM));
+		MUST(send(fds[i], "x", 1, MSG_NOSIGNAL));
+		if (i < 2) {
+			cr_assert(wait_fd(fds[i], POLLIN));
+			cr_assert_eq(read(fds[i], &byte, 1), 1);
+		}
+	}
+	cr_assert_eq(recv(fds[2], &byte, 1, MSG_DONTWAIT), -1);
+	close(fds[0]);
+	cr_assert(wait_fd(fds[2], POLLIN), "its turn has come");
+	close(fds[1]);
+	close(fds[2]);
+	cr_assert_eq(agent_stop(&a), 0);
+	broker_stop(&b);
+}
+
+/* ---- sockets opened for clients ---- */
+
+static void through(const struct broker *b, const char *target)
+{
+	_cleanup_run_ struct run r;
+	struct agent a;
+
+	SERVE(b, &a, "echo", "--to", target);
+	CONNECT(b, &r, "there and back", "-v", "echo");
+	cr_assert_eq(r.status, 0, "%s: %s", target, r.err);
+	cr_assert_str_eq(r.out, "there and back", "%s", target);
+	cr_assert_not_null(strstr(r.err, "way fetch, path local"), "%s", r.err);
+	cr_assert_eq(agent_stop(&a), 0);
+}
+
+TEST(cli_serve, opens_sockets_of_each_kind)
+{
+	char port[8], target[PATH_BYTES + 8], dir[DIR_BYTES], path[PATH_BYTES];
+	struct broker b;
+	pid_t server;
+	int six;
+
+	broker_start(&b, NULL);
+	server = echo_server(tcp_listener(AF_INET, port), 0);
+	snprintf(target, sizeof target, "tcp:127.0.0.1:%s", port);
+	through(&b, target);
+	snprintf(target, sizeof target, "tcp:localhost:%s", port);
+	through(&b, target);
+	child_kill(server);
+
+	six = tcp_listener(AF_INET6, port);
+	if (six >= 0) {
+		server = echo_server(six, 0);
+		snprintf(target, sizeof target, "tcp:[::1]:%s", port);
+		through(&b, target);
+		child_kill(server);
+	}
+
+	dir_make(dir);
+	snprintf(path, sizeof path, "%s/s", dir);
+	server = echo_server(unix_listen(path, SOCK_STREAM, 16), 0);
+	snprintf(target, sizeof target, "unix:%s", path);
+	through(&b, target);
+	child_kill(server);
+	dir_remove(dir);
+	broker_stop(&b);
+}
+
+TEST(cli_serve, says_once_that_path_clients_are_spliced)
+{
+	char port[8], target[32], file[PATH_BYTES], *said, *first;
+	struct agent a;
+	struct broker b;
+	pid_t server;
+
+	broker_start(&b, NULL);
+	make_web(&b, "echo", file);
+	server = echo_server(tcp_listener(AF_INET, port), 0);
+	snprintf(target, sizeof target, "tcp:127.0.0.1:%s", port);
+	SERVE(&b, &a, "echo", "--to", target);
+	echo_by_path(file, "one");
+	echo_by_path(file, "two");
+	said = fd_read(a.err, NULL);
+	first = strstr(said, "spliced");
+	cr_assert(first && !strstr(first + 1, "spliced"), "%s", said);
+	free(said);
+	cr_assert_eq(agent_stop(&a), 0);
+	child_kill(server);
+	broker_stop(&b);
+}
+
+TEST(cli_serve, a_server_that_is_down_is_refused_and_said)
+{
+	char port[8], target[32], *said;
+	_cleanup_run_ struct run r;
+	struct agent a;
+	struct broker b;
+
+	broker_start(&b, NULL);
+	close(tcp_listener(AF_INET, port));
+	snprintf(target, sizeof target, "tcp:127.0.0.1:%s", port);
+	SERVE(&b, &a, "gone", "--to", target);
+	CONNECT(&b, &r, "", "gone", "--wait", "0");
+	cr_assert_eq(r.status, 1, "%d: %s", r.status, r.err);
+	said = fd_read(a.err, NULL);
+	cr_assert_not_null(strstr(said, target), "%s", said);
+	free(said);
+	cr_assert_eq(agent_stop(&a), 0);
+	broker_stop(&b);
+}
+
+/* ---- the server's own socket ---- */
+
+static bool answers_b(void *file)
+{
+	int fd = unix_connect(file, SOCK_STREAM);
+	char letter = 0;
+
+	if (fd < 0)
+		return false;
+	if (wait_fd(fd, POLLIN) && read(fd, &letter, 1) < 0)
+		letter = 0;
+	close(fd);
+	return letter == 'b';
+}
+
+TEST(cli_serve, a_placed_socket_is_followed_when_its_server_restarts)
+{
+	char file[PATH_BYTES], path[PATH_BYTES], byte;
+	struct agent a;
+	struct broker b;
+	pid_t server;
+	int fd;
+
+	broker_start(&b, NULL);
+	make_web(&b, "db", file);
+	/* the same filesystem and owner as the doors */
+	snprintf(path, sizeof path, "%s/db.sock", b.dir);
+	server = echo_server(unix_listen(path, SOCK_STREAM, 16), 'a');
+	SERVE(&b, &a, "db", "--place", path);
+	fd = MUST(unix_connect(file, SOCK_STREAM));
+	cr_assert(wait_fd(fd, POLLIN));
+	cr_assert(read(fd, &byte, 1) == 1 && byte == 'a');
+	close(fd);
+
+	child_kill(server);
+	MUST(unlink(path));
+	server = echo_server(unix_listen(path, SOCK_STREAM, 16), 'b');
+	cr_assert(wait_until(answers_b, file), "the new server is behind the old name");
+	cr_assert_eq(agent_stop(&a), 0);
+	child_kill(server);
+	broker_stop(&b);
+}
+
+/* ---- programs that take listeners or descriptors ---- */
+
+static const char listen_py[] =
+	"import os, select, socket\n"
+	"assert int(os.environ['LISTEN_PID']) == os.getpid()\n"
+	"names = os.environ['LISTEN_FDNAMES'].split(':')\n"
+	"socks = [socket.socket(fileno=3 + i) for i in range(int(os.environ['LISTEN_FDS']))]\n"
+	"assert len(names) == len(socks)\n"
+	"while True:\n"
+	"    for s in select.select(socks, [], [])[0]:\n"
+	"        c, _ = s.accept()\n"
+	"        c.sendall(('by ' + names[socks.index(s)]).encode())\n"
+	"        c.close()\n";
+
+static void expect_by_path(const char *file, const char *text)
+{
+	char back[64] = "";
+	int fd = MUST(unix_connect(file, SOCK_STREAM));
+
+	cr_assert(wait_fd(fd, POLLIN));
+	MUST(read(fd, back, sizeof back - 1));
+	cr_assert_str_eq(back, text);
+	close(fd);
+}
+
+TEST(cli_serve, a_listener_of_its_own)
+{
+	char file[PATH_BYTES];
+	_cleanup_run_ struct run r;
+	struct agent a;
+	struct broker b;
+
+	broker_start(&b, NULL);
+	make_web(&b, "app", file);
+	SERVE(&b, &a, "app", "--listen", "--", "python3", "-c", listen_py);
+	CONNECT(&b, &r, "", "app");
+	cr_assert_str_eq(r.out, "by app");
+	expect_by_path(file, "by app");
+	cr_assert_eq(agent_stop(&a), 128 + SIGTERM);
+	broker_stop(&b);
+}
+
+TEST(cli_serve, the_doors_listeners)
+{
+	char file[PATH_BYTES];
+	_cleanup_run_ struct run r;
+	struct agent a;
+	struct broker b;
+
+	broker_start(&b, NULL);
+	make_web(&b, "app", file);
+	SERVE(&b, &a, "app", "--listen=door", "--", "python3", "-c", listen_py);
+	expect_by_path(file, "by web");
+	CONNECT(&b, &r, "", "app");
+	cr_assert_str_eq(r.out, "by app");
+	cr_assert_eq(agent_stop(&a), 128 + SIGTERM);
+	broker_stop(&b);
+}
+
+static const char sockpair_py[] =
+	"import array, os, socket, sys\n"
+	"assert sys.argv[1] == 'fd@' + os.environ['INTRO_SOCKPAIR']\n"
+	"s = socket.socket(fileno=int(os.environ['INTRO_SOCKPAIR']))\n"
+	"while True:\n"
+	"    data, control, _, _ = s.recvmsg(16, socket.CMSG_LEN(4))\n"
+	"    assert len(data) == 1\n"
+	"    c = socket.socket(fileno=array.array('i', control[0][2])[0])\n"
+	"    c.sendall(b'handed over')\n"
+	"    c.close()\n";
+
+TEST(cli_serve, descriptors_over_a_socketpair)
+{
+	char file[PATH_BYTES];
+	struct agent a;
+	struct broker b;
+
+	broker_start(&b, NULL);
+	make_web(&b, "app", file);
+	SERVE(&b, &a, "app", "--sockpair", "--", "python3", "-c", sockpair_py, "fd@{}");
+	for (int i = 0; i < 20; i++) {
+		_cleanup_run_ struct run r;
+
+		expect_by_path(file, "handed over");
+		CONNECT(&b, &r, "", "app");
+		cr_assert_str_eq(r.out, "handed over");
+	}
+	cr_assert_eq(agent_stop(&a), 128 + SIGTERM);
+	broker_stop(&b);
+}
+
+/* ---- supervision, and the end ---- */
+
+TEST(cli_serve, ends_with_its_program)
+{
+	_cleanup_run_ struct run r;
+	struct broker b;
+
+	broker_start(&b, NULL);
+	run_cli(&b, &r, "serve", "x", "--listen", "--", "sh", "-c", "exit 7");
+	cr_assert_eq(r.status, 7, "%s", r.err);
+	broker_stop(&b);
+}
+
+TEST(cli_serve, passes_signals_on)
+{
+	static const char script[] = "trap 'echo usr1' USR1; trap 'echo term; exit 3' TERM; "
+				     "echo up; while :; do sleep 0.05; done";
+	int out[2], null = MUST(open("/dev/null", O_WRONLY | O_CLOEXEC));
+	char buf[16];
+	struct broker b;
+	pid_t agent;
+
+	broker_start(&b, NULL);
+	MUST(pipe2(out, O_CLOEXEC));
+	agent = spawn_cli(&b, (&(struct spawn){ .out = out[1], .err = null }), "serve", "x",
+			  "--listen", "--", "sh", "-c", script);
+	close(out[1]);
+	cr_assert(wait_fd(out[0], POLLIN) && read(out[0], buf, sizeof buf) == 3);
+	MUST(kill(agent, SIGUSR1));
+	cr_assert(wait_fd(out[0], POLLIN) && read(out[0], buf, sizeof buf) == 5);
+	cr_assert(!memcmp(buf, "usr1\n", 5));
+	MUST(kill(agent, SIGTERM));
+	cr_assert(wait_fd(out[0], POLLIN) && read(out[0], buf, sizeof buf) == 5);
+	cr_assert(!memcmp(buf, "term\n", 5));
+	cr_assert_eq(child_wait(agent), 3);
+	close(out[0]);
+	close(null);
+	broker_stop(&b);
+}
+
+TEST(cli_serve, its_program_does_not_outlive_it)
+{
+	int out[2];
+	char byte;
+	struct broker b;
+	pid_t agent;
+
+	broker_start(&b, NULL);
+	MUST(pipe2(out, O_CLOEXEC));
+	agent = spawn_cli(&b, &(struct spawn){ .out = out[1] }, "serve", "x", "--listen", "--",
+			  "sh", "-c", "echo up; exec sleep 100");
+	close(out[1]);
+	cr_assert(wait_fd(out[0], POLLIN) && read(out[0], &byte, 1) == 1);
+	child_kill(agent);
+	do
+		cr_assert(wait_fd(out[0], POLLIN), "the program lives on");
+	while (read(out[0], &byte, 1) > 0);
+	close(out[0]);
+	broker_stop(&b);
+}
+
+TEST(cli_serve, tells_the_service_manager)
+{
+	char dir[DIR_BYTES], path[PATH_BYTES], env[PATH_BYTES + 16], state[32] = "";
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int manager = MUST(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	struct broker b;
+	pid_t agent;
+
+	broker_start(&b, NULL);
+	dir_make(dir);
+	snprintf(path, sizeof path, "%s/notify", dir);
+	snprintf(sa.sun_path, sizeof sa.sun_path, "%s/notify", dir);
+	MUST(bind(manager, (struct sockaddr *)&sa, sizeof sa));
+	snprintf(env, sizeof env, "NOTIFY_SOCKET=%s", path);
+	agent = spawn_cli(&b, (&(struct spawn){ .env = (const char *const[]){ env, NULL } }),
+			  "serve", "x", "--", "true");
+	cr_assert(wait_fd(manager, POLLIN));
+	MUST(recv(manager, state, sizeof state - 1, 0));
+	cr_assert_str_eq(state, "READY=1");
+	MUST(kill(agent, SIGTERM));
+	cr_assert_eq(child_wait(agent), 0);
+	close(manager);
+	dir_remove(dir);
+	broker_stop(&b);
+}
+
+TEST(cli_serve, a_name_is_served_by_one_and_waited_for_by_the_next)
+{
+	_cleanup_run_ struct run busy, second;
+	struct agent a, next;
+	struct broker b;
+
+	broker_start(&b, NULL);
+	SERVE(&b, &a, "x", "--", "echo", "first");
+	run_cli(&b, &busy, "serve", "x", "--", "echo", "second");
+	cr_assert_eq(busy.status, 1, "%s", busy.err);
+	cr_assert_not_null(strstr(busy.err, "--wait"), "%s", busy.err);
+	cr_assert_eq(agent_stop(&a), 0);
+	SERVE(&b, &next, "x", "--wait", "10s", "--", "echo", "second");
+	CONNECT(&b, &second, "", "x");
+	cr_assert_str_eq(second.out, "second\n");
+	cr_assert_eq(agent_stop(&next), 0);
+	broker_stop(&b);
+}
+
+TEST(cli_serve, a_switch_that_dies_is_not_an_event)
+{
+	_cleanup_run_ struct run r;
+	struct agent a;
+	struct broker b;
+	pid_t old;
+
+	broker_start(&b, NULL);
+	SERVE(&b, &a, "date", "--", "echo", "still here");
+	old = broker_switch_pid(&b, 0);
+	MUST(kill(old, SIGKILL));
+	broker_switch_pid(&b, old);
+	CONNECT(&b, &r, "", "date", "--wait", "10s");
+	cr_assert_str_eq(r.out, "still here\n");
+	cr_assert_eq(agent_stop(&a), 0);
+	broker_stop(&b);
+}
+
+struct count {
+	pid_t pid;
+	int fds;
+};
+
+static bool count_is(void *arg)
+{
+	const struct count *c = arg;
+
+	return fd_count_of(c->pid) == c->fds;
+}
+
+TEST(cli_serve, an_agent_leaks_nothing)
+{
+	char port[8], target[32], file[PATH_BYTES];
+	struct agent a;
+	struct broker b;
+	struct count c;
+	pid_t server;
+
+	broker_start(&b, NULL);
+	make_web(&b, "echo", file);
+	server = echo_server(tcp_listener(AF_INET, port), 0);
+	snprintf(target, sizeof target, "tcp:127.0.0.1:%s", port);
+	SERVE(&b, &a, "echo", "--to", target);
+	/* one first: what is closed behind its readiness is closed by then */
+	echo_by_path(file, "text");
+	c = (struct count){ a.pid, fd_count_of(a.pid) };
+	cr_assert_gt(c.fds, 3);
+	for (int i = 0; i < 30; i++) {
+		_cleanup_run_ struct run r;
+
+		CONNECT(&b, &r, "text", "echo");
+		cr_assert_str_eq(r.out, "text");
+		echo_by_path(file, "text");
+	}
+	cr_assert(wait_until(count_is, &c), "%d descriptors, then %d", c.fds,
+		  fd_count_of(a.pid));
+	cr_assert_eq(agent_stop(&a), 0);
+	child_kill(server);
+	broker_stop(&b);
+}
