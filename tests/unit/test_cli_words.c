@@ -154,7 +154,7 @@ TEST(cli_words, copy_does_not_deadlock)
 
 	make_ends(&e, SOCK_STREAM);
 	pid = start_copy(&e, COPY_BOTH_END);
-	while (got[0] < total || got[1] < total) {
+	while (sent[0] < total || sent[1] < total || got[0] < sent[1] || got[1] < sent[0]) {
 		struct pollfd p[2];
 		bool filled = false;
 
