@@ -73,7 +73,7 @@ void board_start(void);
 /* A listener of control.sock or the host door from before (taken over). */
 void board_adopt(uint64_t entry, int fd, bool activated);
 
-/* The host door as the last switch had it. fd as admin_restore()'s. */
+/* The host door as the last switch had it. fd as configure_restore()'s. */
 int board_restore_host(const struct wire_message *m, int *fd);
 
 /* The control and host doors, where the parent's entries did not bring them. */

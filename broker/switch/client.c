@@ -5,44 +5,25 @@
 #include "client.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "../../libintro/wire/message.h"
-#include "../../libintro/wire/name.h"
 #include "../../libintro/wire/packet.h"
-#include "audit.h"
 #include "board.h"
 #include "conn.h"
 #include "door.h"
-#include "flight.h"
-#include "grant.h"
 #include "introduce.h"
-#include "link.h"
-#include "place.h"
+#include "offering.h"
 #include "ref.h"
 #include "service.h"
 #include "wait.h"
-
-#define SOCKTYPES (1u << SOCK_STREAM | 1u << SOCK_DGRAM | 1u << SOCK_SEQPACKET)
-
-/* A checked name. 0 or -EINVAL. */
-static int get_name(const struct wire_message *m, enum wire_tag tag, char out[65])
-{
-	if (wire_string(m, tag, out, 65) < 0 || !wire_name_ok(out, strlen(out)))
-		return -EINVAL;
-	return 0;
-}
 
 static int on_find(struct conn *conn, const struct wire_message *m, int *fd)
 {
 	struct handle *handle;
 	struct ref *ref;
 	char name[65];
-	int r = get_name(m, TAG_NAME, name);
+	int r = wire_string(m, TAG_NAME, name, sizeof name) < 0 ? -EINVAL : 0;
 
 	(void)fd;
 	if (r == 0) {
@@ -65,7 +46,7 @@ static int on_connect(struct conn *conn, const struct wire_message *m, int *fd)
 	(void)fd;
 	/* Whether it is a name at all matters only to what does not know it. */
 	wire_string(m, TAG_NAME, rq.name, sizeof rq.name);
-	if (rq.type > 31 || !(SOCKTYPES >> rq.type & 1)) {
+	if (rq.type > 31 || !(SOCKET_TYPES >> rq.type & 1)) {
 		introduce_refuse(conn, &rq, -EINVAL);
 		return 0;
 	}
@@ -73,243 +54,6 @@ static int on_connect(struct conn *conn, const struct wire_message *m, int *fd)
 		rq.deadline_usec = wait_usec < UINT64_MAX / 2 ? timer_now() + wait_usec :
 								UINT64_MAX;
 	introduce(conn, &rq, NULL);
-	return 0;
-}
-
-static void audit_name(struct conn *conn, const char *event, const char *name, int error)
-{
-	if (error < 0)
-		conn->account->refusals++;
-	audit_write(&board.audit, &(struct audit_line){
-		.event = error < 0 ? "refused" : event,
-		.who = conn->who,
-		.who_len = conn->who_len,
-		.name = name,
-		.error = error,
-	});
-}
-
-/* The reference by which this connection may serve a name. 0, -EINVAL, -ENOENT or what
- * ref_check() says. */
-static int resolve_to_serve(struct conn *conn, const struct wire_message *m, char name[65],
-			    struct ref **ret)
-{
-	struct ref *ref;
-	int r = get_name(m, TAG_NAME, name);
-
-	if (r < 0)
-		return r;
-	ref = door_resolve(conn->door, name, true);
-	if (!ref)
-		return -ENOENT;
-	r = ref_check(ref, RIGHT_SERVE);
-	if (r < 0)
-		return r;
-	*ret = ref;
-	return 0;
-}
-
-static int serve(struct conn *conn, const struct wire_message *m, char name[65])
-{
-	uint32_t way = wire_u32(m, TAG_WAY, WAY_PAIR);
-	uint32_t types = wire_u32(m, TAG_SOCKTYPES, 1u << SOCK_STREAM);
-	uint32_t batch = wire_u32(m, TAG_BATCH, 1);
-	struct service *service;
-	struct handle *handle;
-	struct ref *ref;
-	int r;
-
-	if ((way != WAY_PAIR && way != WAY_FETCH) || types == 0 || types & ~SOCKTYPES ||
-	    batch < 1 || batch > WIRE_BATCH_MAX)
-		return -EINVAL;
-	r = resolve_to_serve(conn, m, name, &ref);
-	if (r < 0)
-		return r;
-	service = ref->service;
-	service->pins++;
-	r = handle_bind(conn, m->head.ref, ref, &handle);
-	if (r == 0) {
-		r = exporter_new(handle, way, types, batch,
-				 board.userns && wire_u64(m, TAG_USERNS, 0) == board.userns);
-		if (r < 0)
-			handle_free(handle);
-		else if (batch > 1)
-			conn->batches = true;
-	}
-	service->pins--;
-	if (r < 0)
-		service_settle(service);
-	return r;
-}
-
-static int on_serve(struct conn *conn, const struct wire_message *m, int *fd)
-{
-	struct handle *handle;
-	char name[65] = "";
-	int r = serve(conn, m, name);
-
-	(void)fd;
-	audit_name(conn, "served", name, r);
-	conn_reply(conn, m->head.serial, r);
-	handle = r == 0 ? handle_find(conn, m->head.ref) : NULL;
-	if (handle)
-		service_up(handle->ref->service);
-	return 0;
-}
-
-/* A container's agent sees its export directory through another mount, across which nothing
- * can be linked: use our own descriptor of the same directory. */
-static void prefer_export_dir(const struct door *door, int *fd)
-{
-	struct stat theirs, ours;
-	int own;
-
-	if (door->export_dir < 0 || fstat(*fd, &theirs) < 0 || fstat(door->export_dir, &ours) < 0)
-		return;
-	if (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino)
-		return;
-	own = fcntl(door->export_dir, F_DUPFD_CLOEXEC, 0);
-	if (own < 0)
-		return;
-	reaper_take(&board.reaper, *fd);
-	*fd = own;
-}
-
-static int place(struct conn *conn, const struct wire_message *m, int *fd, char name[65])
-{
-	struct service *service;
-	struct handle *handle;
-	struct ref *ref;
-	char file[65];
-	int r;
-
-	if (wire_string(m, TAG_FILE, file, sizeof file) < 0)
-		return -EINVAL;
-	r = resolve_to_serve(conn, m, name, &ref);
-	if (r < 0)
-		return r;
-	service = ref->service;
-	service->pins++;
-	if (!account_take(conn->account, conn->user, RESOURCE_HELD)) {
-		r = -EDQUOT;
-	} else {
-		r = handle_bind(conn, m->head.ref, ref, &handle);
-		if (r == 0) {
-			prefer_export_dir(conn->door, fd);
-			r = placement_new(service, handle, *fd, file);
-			if (r < 0)
-				handle_free(handle);
-			else
-				*fd = -1;
-		}
-		if (r < 0)
-			account_give(conn->account, conn->user, RESOURCE_HELD);
-	}
-	service->pins--;
-	service_settle(service);
-	return r;
-}
-
-static int on_place(struct conn *conn, const struct wire_message *m, int *fd)
-{
-	char name[65] = "";
-	int r = place(conn, m, fd, name);
-
-	audit_name(conn, "placed", name, r);
-	conn_reply(conn, m->head.serial, r);
-	return 0;
-}
-
-static int on_hold(struct conn *conn, const struct wire_message *m, int *fd)
-{
-	struct service *service;
-	struct ref *ref;
-	char name[65] = "";
-	int r = resolve_to_serve(conn, m, name, &ref);
-
-	if (r == 0) {
-		service = ref->service;
-		r = service_hold(service, conn, *fd);
-		if (r == 0)
-			*fd = -1;
-		else
-			service_settle(service);
-	}
-	audit_name(conn, "held", name, r);
-	conn_reply(conn, m->head.serial, r);
-	if (r == 0)
-		service_up(service);
-	return 0;
-}
-
-static int on_take(struct conn *conn, const struct wire_message *m, int *fd)
-{
-	uint8_t packet[32];
-	struct wire_writer w;
-	struct service *service = NULL;
-	struct ref *ref;
-	char name[65] = "";
-	int r = resolve_to_serve(conn, m, name, &ref);
-
-	(void)fd;
-	if (r == 0) {
-		service = ref->service;
-		if (service->held < 0)
-			r = -ENOENT;
-		else if (!flight_room(conn))
-			r = -EAGAIN;
-	}
-	if (r == 0) {
-		wire_begin(&w, packet, sizeof packet, WIRE_REPLY, m->head.serial, 0, 1);
-		r = conn_send_fds(conn, packet, wire_finish(&w), &service->held, 1);
-	}
-	audit_name(conn, "taken", name, r);
-	if (r == 0)
-		reaper_take(&board.reaper, service_unhold(service));
-	else
-		conn_reply(conn, m->head.serial, r);
-	if (service)
-		service_settle(service);
-	return 0;
-}
-
-/* Give a grant's listener away. It is never polled or accepted on here again. */
-static int give_listener(struct conn *conn, uint32_t serial, struct grant *grant)
-{
-	uint8_t packet[256];
-	struct wire_writer w;
-	int r;
-
-	if (!flight_room(conn))
-		return -EAGAIN;
-	if (grant->listener.fd < 0)
-		return 0;
-	wire_begin(&w, packet, sizeof packet, WIRE_LISTENER, serial, 0, 1);
-	wire_put_string(&w, TAG_DOOR, grant->door->name);
-	wire_put_string(&w, TAG_FILE, grant->file);
-	r = conn_send_fds(conn, packet, wire_finish(&w), &grant->listener.fd, 1);
-	if (r < 0)
-		return r;
-	if (!grant->given)
-		grant_give(grant);
-	return 0;
-}
-
-static int on_listeners(struct conn *conn, const struct wire_message *m, int *fd)
-{
-	struct handle *handle = handle_find(conn, m->head.ref);
-	int r = handle && handle->exporter ? 0 : -EINVAL;
-
-	(void)fd;
-	if (r == 0) {
-		list_foreach(it, &handle->ref->service->grants) {
-			r = give_listener(conn, m->head.serial,
-					  list_entry(it, struct grant, in_service));
-			if (r < 0)
-				break;
-		}
-	}
-	conn_reply(conn, m->head.serial, r);
 	return 0;
 }
 
@@ -373,71 +117,6 @@ static int on_cancel(struct conn *conn, const struct wire_message *m, int *fd)
 		introduce_refuse(conn, &wait->request, -ECANCELED);
 		wait_free(wait);
 	}
-	return 0;
-}
-
-static int on_fetched(struct conn *conn, const struct wire_message *m, int *fd)
-{
-	struct wait *wait = wait_of_agent(conn, m->head.serial);
-	int error = wire_i32(m, TAG_ERROR, fd ? 0 : -EINVAL);
-	struct linger off = { .l_onoff = 0 };
-	struct service *service;
-
-	/* The client may have gone meanwhile. */
-	if (!wait)
-		return 0;
-	service = wait->agent->service;
-	service->pins++;
-	wait_leave_agent(wait);
-	if (error < 0 && error > -4096) {
-		introduce_refuse(wait->conn, &wait->request, error);
-		wait_free(wait);
-	} else if (!fd) {
-		introduce_refuse(wait->conn, &wait->request, -ECONNREFUSED);
-		wait_free(wait);
-	} else {
-		setsockopt(*fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
-		wait->fd = *fd;
-		*fd = -1;
-		introduce_fetched(wait);
-	}
-	wait_resume_one(&service->waits);
-	service->pins--;
-	service_settle(service);
-	return 0;
-}
-
-static int attest(struct conn *conn, const struct wire_message *m)
-{
-	uint64_t session = wire_u64(m, TAG_SESSION, 0);
-	const struct conn *client = NULL;
-	uint8_t packet[32];
-	struct wire_writer w;
-	socklen_t len = sizeof(int);
-	int pidfd, r;
-
-	for (int i = 0; conn->recent && session && i < EXPORTER_RECENT; i++)
-		if (conn->recent[i].session == session)
-			client = conn_find(conn->recent[i].conn);
-	if (!client)
-		return -ESRCH;
-	if (!flight_room(conn))
-		return -EAGAIN;
-	if (getsockopt(client->source.fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) < 0)
-		return -errno;
-	wire_begin(&w, packet, sizeof packet, WIRE_REPLY, m->head.serial, 0, 1);
-	r = conn_send_fds(conn, packet, wire_finish(&w), &pidfd, 1);
-	close(pidfd);
-	return r;
-}
-
-static int on_attest(struct conn *conn, const struct wire_message *m, int *fd)
-{
-	int r = attest(conn, m);
-
-	(void)fd;
-	if (r < 0)
-		conn_reply(conn, m->head.serial, r);
 	return 0;
 }
 

@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "admin.h"
 #include "audit.h"
 #include "board.h"
+#include "configure.h"
 #include "door.h"
 #include "grant.h"
 #include "place.h"
@@ -177,7 +177,7 @@ static void on_entry(const struct wire_message *m, int *fd)
 		*fd = -1;
 		return;
 	}
-	r = admin_restore(&inner, entry, fd);
+	r = configure_restore(&inner, entry, fd);
 	if (r < 0)
 		link_log("an entry of the last switch is lost: error %d", -r);
 }
@@ -195,7 +195,7 @@ static void on_config(const struct wire_message *m, int *fd)
 	if (wire_has(m, TAG_MESSAGES))
 		r = wire_parse(m->value[TAG_MESSAGES], m->length[TAG_MESSAGES], &inner);
 	if (r == 0)
-		r = admin_configure(&inner, fd);
+		r = configure(&inner, fd);
 	if (r < 0)
 		link_log("a part of the configuration was not taken: error %d", -r);
 }
@@ -205,7 +205,7 @@ static void on_config_end(void)
 	if (!board.configuring)
 		board.config_round++;
 	board.configuring = false;
-	admin_sweep();
+	configure_sweep();
 }
 
 /* Messages from the parent. False at its end. */

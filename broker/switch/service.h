@@ -7,12 +7,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <sys/socket.h>
 
 #include "list.h"
 #include "ref.h"
 
 struct wait;
+
+/* Types of socket that can be served and asked for, as bits. */
+#define SOCKET_TYPES (1u << SOCK_STREAM | 1u << SOCK_DGRAM | 1u << SOCK_SEQPACKET)
 
 /* The sessions that an exporter was introduced to last, so that it can ask who they are. */
 #define EXPORTER_RECENT 64

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way listen: a connection that was accepted on a grant's path socket becomes the
+ * service's.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "../../libintro/wire/message.h"
+#include "asking.h"
+#include "audit.h"
+#include "board.h"
+#include "conn.h"
+#include "grant.h"
+#include "introduce.h"
+#include "service.h"
+
+int introduce_accepted(struct grant *grant, int fd)
+{
+	struct exporter *e = grant->ref.service->exporter;
+	struct ucred cred = { .uid = UINT32_MAX };
+	socklen_t len = sizeof cred;
+	char who[AUDIT_WHO_MAX];
+	uint32_t who_len;
+	struct session session = {
+		.number = board.next_session++,
+		.type = SOCK_STREAM,
+		.way = WAY_LISTEN,
+		/* An agent that opens sockets can only copy between that and this one. */
+		.path = e->way == WAY_FETCH ? PATH_SPLICED : PATH_LOCAL,
+		.ref = &grant->ref,
+	};
+	int r;
+
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	session.client = (struct party){
+		.door = grant->door->name,
+		.uid = cred.uid,
+		.pid = cred.pid,
+	};
+	who_len = (uint32_t)audit_write_who(grant->door, cred.uid, cred.pid, who);
+	r = session_send(e, &session, fd);
+	if (r == 0) {
+		introduced(&grant->ref, grant->name, &grant->door->account, NULL, who, who_len,
+			   session.number, WAY_LISTEN, (int)session.path);
+		return 0;
+	}
+	grant->door->account.refusals++;
+	if (r != -EAGAIN && r != -ETOOMANYREFS)
+		conn_doom(e->handle->conn);
+	audit_write(&board.audit, &(struct audit_line){
+		.event = "refused",
+		.who = who,
+		.who_len = who_len,
+		.name = grant->name,
+		.error = r,
+	});
+	return r;
+}

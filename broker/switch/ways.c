@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ways in which a client that asks us is introduced: pair, fetch, held and placed. Who
+ * comes by a path is in accepted.c.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../libintro/wire/message.h"
+#include "asking.h"
+#include "board.h"
+#include "conn.h"
+#include "door.h"
+#include "flight.h"
+#include "introduce.h"
+#include "place.h"
+#include "service.h"
+
+/* How long an agent has for opening a socket. */
+#define AGENT_WAIT_USEC UINT64_C(30000000)
+
+static struct party party_of(struct conn *conn)
+{
+	return (struct party){
+		.door = conn->door->name,
+		.uid = conn->uid,
+		.pid = conn->pid,
+		.pidfd_inode = conn_pidfd_inode(conn),
+		.conn = conn->id,
+	};
+}
+
+/* The service has not taken what it was sent: go on when it has. */
+static void await_room(struct asking *a, struct exporter *e)
+{
+	struct conn *server = e->handle->conn;
+
+	if (server->flight < server->window) {
+		asking_retry(a);
+		return;
+	}
+	asking_park(a, &a->service->waits, a->service, ROOM_WAIT_USEC);
+	list_remove(&e->in_starved);
+	list_append(&server->starved, &e->in_starved);
+	conn_await_drain(server);
+}
+
+void by_pair(struct asking *a, struct exporter *e)
+{
+	struct session session = {
+		.type = a->request.type,
+		.way = WAY_PAIR,
+		.path = PATH_LOCAL,
+		.ref = a->ref,
+	};
+	int pair[2], r;
+
+	if (!flight_room(e->handle->conn)) {
+		await_room(a, e);
+		return;
+	}
+	if (socketpair(AF_UNIX, (int)a->request.type | SOCK_CLOEXEC, 0, pair) < 0) {
+		asking_retry(a);
+		return;
+	}
+	session.number = board.next_session++;
+	session.client = party_of(a->conn);
+	r = session_send(e, &session, pair[1]);
+	if (r == 0) {
+		asking_answer(a, pair[0], session.number, WAY_PAIR);
+	} else if (r == -ETOOMANYREFS) {
+		asking_retry(a);
+	} else if (r == -EAGAIN) {
+		await_room(a, e);
+	} else {
+		conn_doom(e->handle->conn);
+		asking_absent(a, &a->service->waits, a->service, -ECONNREFUSED);
+	}
+	reaper_dispose(&board.reaper, pair[0]);
+}
+
+void by_fetch(struct asking *a, struct exporter *e)
+{
+	struct conn *agent = e->handle->conn;
+	struct session session = {
+		.number = board.next_session++,
+		.type = a->request.type,
+		.way = WAY_FETCH,
+		.path = PATH_LOCAL,
+		.ref = a->ref,
+		.client = party_of(a->conn),
+	};
+	uint8_t packet[512];
+	struct wire_writer w;
+	int r;
+
+	if (e->fetching >= CONN_WINDOW_SERVER) {
+		asking_park(a, &a->service->waits, a->service, ROOM_WAIT_USEC);
+		return;
+	}
+	asking_park(a, &e->fetches, NULL, AGENT_WAIT_USEC);
+	if (!a->wait)
+		return;
+	r = wait_for_agent(a->wait, e);
+	if (r < 0) {
+		asking_refuse(a, r);
+		return;
+	}
+	a->wait->session = session.number;
+	wire_begin(&w, packet, sizeof packet, WIRE_FETCH, a->wait->agent_serial, e->handle->id, 0);
+	session_write(e, &session, &w);
+	conn_send(agent, packet, wire_finish(&w));
+}
+
+void by_held(struct asking *a)
+{
+	uint64_t session = board.next_session++;
+
+	asking_answer(a, a->service->held, session, WAY_HELD);
+}
+
+void by_placed(struct asking *a)
+{
+	uint64_t session = board.next_session++;
+	int fd = placement_open(a->service->placement);
+
+	if (fd == -EMFILE || fd == -ENFILE) {
+		asking_retry(a);
+		return;
+	}
+	if (fd < 0) {
+		asking_absent(a, &a->service->waits, a->service, -ECONNREFUSED);
+		return;
+	}
+	asking_answer(a, fd, session, WAY_PLACED);
+	close(fd);
+}
