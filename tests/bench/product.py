@@ -5,6 +5,7 @@ their own, with one grant, and every introduction leaves its audit line."""
 import errno
 import os
 import re
+import resource
 import socket
 import struct
 
@@ -118,6 +119,15 @@ class Introd(Broker):
             return len(os.listdir(f"/proc/{self.rooms[1]}/fd"))
         except PermissionError:
             return None
+
+    def limit_files(self, more):
+        """Let the switch open only so many descriptors more; None: as many as it could."""
+        pid = self.rooms[1]
+        hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+        soft = hard
+        if more is not None:
+            soft = max(int(fd) for fd in os.listdir(f"/proc/{pid}/fd")) + 1 + more
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
     def audited(self):
         """Wait until audit lines have reached their file."""
