@@ -20,6 +20,8 @@
 #include "ready.h"
 #include "rows.h"
 
+#define PATIENCE_MS 5000	/* for a program to listen, after it was started */
+
 /* No more introductions can be taken now. */
 static bool is_full(const struct agent *a)
 {
@@ -116,6 +118,7 @@ static int start_program(struct agent *a)
 		a->program = 0;
 		return error;
 	}
+	a->plan->target.patient_ms = loop_now_ms() + PATIENCE_MS;
 	/* the program's alone from now on: its end must be seen */
 	for (unsigned int i = 0; i < a->nlisteners; i++)
 		close(a->listeners[i]);

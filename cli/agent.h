@@ -64,7 +64,7 @@ struct agent {
 	struct loop_timer sockpair_timer;
 	int sockpair_waiting;		/* owned: what it could not take yet; -1 */
 	bool said_spliced;
-	int last_open_error;
+	int last_open_error;		/* said already; 0: none */
 
 	pid_t *sessions;		/* plan->max of them */
 	unsigned int nsessions, nopenings;

@@ -81,11 +81,11 @@ static void on_opened(struct opening *opening, int fd)
 	struct session *s = container_of(opening, struct session, opening);
 	struct agent *a = s->agent;
 
-	if (fd < 0 && fd != a->last_open_error)
+	if (fd < 0 && opening->error != a->last_open_error)
 		complain("cannot open %s for \"%s\": %s",
 			 a->plan->listen ? "the program's listener" : a->plan->target.text,
-			 a->plan->name, intro_strerror(fd));
-	a->last_open_error = fd < 0 ? fd : 0;
+			 a->plan->name, strerror(-opening->error));
+	a->last_open_error = fd < 0 ? opening->error : 0;
 	if (s->client < 0)
 		intro_answer(a->in, s->request, fd);
 	else if (fd >= 0)
@@ -229,8 +229,6 @@ int deliver_begin(struct agent *a)
 		r = begin_sockpair(a);
 	if (r < 0)
 		return failed(r, "cannot make a socket for %s", a->plan->program[0]);
-	/* a server that is just being started is waited for */
-	a->plan->target.patient = a->plan->program != NULL;
 	return CODE_OK;
 }
 

@@ -26,6 +26,7 @@ static void drop_fd(struct opening *o)
 	o->fd = -1;
 }
 
+/* result: a negative errno, or 0: o->fd is what was wanted. */
 static void finish(struct opening *o, int result)
 {
 	int fd = result;
@@ -80,10 +81,12 @@ static void on_resolved(struct loop_source *source, uint32_t events)
 	(void)events;
 	r = target_resolved(o->target, o->fd);
 	drop_fd(o);
-	if (r < 0)
+	if (r < 0) {
+		o->error = r;
 		finish(o, r);
-	else
+	} else {
 		advance(o);
+	}
 }
 
 /* Wait on o->fd, until the deadline or this long. */
@@ -113,10 +116,11 @@ static void pause_until_later(struct opening *o)
 static void exhausted(struct opening *o)
 {
 	bool again = o->error == -EAGAIN || o->error == -ETIMEDOUT;
+	int64_t now = loop_now_ms();
 
-	if (o->target->patient && (o->error == -ECONNREFUSED || o->error == -ENOENT))
+	if (now < o->target->patient_ms && (o->error == -ECONNREFUSED || o->error == -ENOENT))
 		again = true;
-	if (!again || loop_now_ms() >= o->deadline_ms) {
+	if (!again || now >= o->deadline_ms) {
 		/* a client must not take a missing file for a missing name */
 		finish(o, o->error == -EAGAIN ? -ETIMEDOUT :
 			  o->error == -ENOENT ? -ECONNREFUSED : o->error);

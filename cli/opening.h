@@ -25,7 +25,7 @@ struct opening {
 	int fd;			/* owned */
 	uint32_t next;		/* address to be tried */
 	int64_t deadline_ms;
-	int error;		/* the last address's */
+	int error;		/* the last address's; also of use in done() */
 	unsigned int pause_ms;
 };
 

@@ -83,6 +83,12 @@ static int probe(const char *directory, const char *file)
 	return 0;
 }
 
+/* What probe() says where nobody listens. */
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ECONNREFUSED;
+}
+
 /* The user's broker, or the one of --base: running, or started. */
 static int private_base(bool start, char ret[static WHERE_BYTES])
 {
@@ -94,7 +100,7 @@ static int private_base(bool start, char ret[static WHERE_BYTES])
 	r = probe(base, "control.sock");
 	if (r < 0 && start)
 		r = spawn_broker(base);
-	else if (r == -ENOENT || r == -ECONNREFUSED)
+	else if (is_absent(r))
 		r = -ENOTCONN;
 	return r < 0 ? r : put(ret, base, "");
 }
@@ -113,7 +119,7 @@ int where_base(bool start, char ret[static WHERE_BYTES])
 	if (where.system) {
 		r = probe(SYSTEM_BASE, "control.sock");
 		if (r < 0)
-			return r == -ENOENT || r == -ECONNREFUSED ? -ENOTCONN : r;
+			return is_absent(r) ? -ENOTCONN : r;
 		return put(ret, SYSTEM_BASE, "");
 	}
 	if (where.user || where.base)

@@ -20,7 +20,8 @@ struct target {
 	const char *text;	/* as given; borrowed */
 	bool tcp;
 	bool numeric;		/* needs no resolver */
-	bool patient;		/* its server is being started: it may not listen yet */
+	int64_t patient_ms;	/* CLOCK_MONOTONIC: until then its server, which is being */
+				/* started, may not listen yet */
 	char host[256], port[8];
 	struct address address[TARGET_ADDRESSES];
 	uint32_t naddresses;
