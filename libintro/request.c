@@ -209,10 +209,15 @@ void in_request_fail(struct intro *in, struct in_request *rq, int error)
 
 void in_request_retry(struct intro *in, struct in_request *rq)
 {
+	rq->sent = false;
+	/* The CANCEL has crossed this answer: nobody else will say so. */
+	if (rq->cancelled) {
+		in_request_fail(in, rq, -ECANCELED);
+		return;
+	}
 	rq->delay_ms = rq->delay_ms ? rq->delay_ms * 2 : RETRY_FIRST_MS;
 	if (rq->delay_ms > RETRY_MAX_MS)
 		rq->delay_ms = RETRY_MAX_MS;
-	rq->sent = false;
 	rq->retry_at = in_now() + rq->delay_ms * 1000u;
 	in_timer_at(in, rq->retry_at);
 }

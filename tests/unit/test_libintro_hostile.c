@@ -304,6 +304,25 @@ TEST(hostile, batches)
 	end();
 }
 
+/* An answer that would be asked for again crosses its withdrawal. */
+TEST(hostile, cancelled_while_refused)
+{
+	uint32_t serial;
+
+	begin();
+	serial = accept_again();
+	cr_assert_eq(serial, (uint32_t)request);
+	cr_assert_eq(intro_cancel(in, request), 0);
+	cr_assert_eq(asked(WIRE_CANCEL), serial);
+	start(WIRE_REPLY, serial, 0, 0);
+	wire_put_u32(&w, TAG_ERROR, (uint32_t)-ECONNREFUSED);
+	send_packet(NULL, 0);
+	cr_assert_eq(intro_wait(in, request, HANG_MS, &ev), 1);
+	cr_expect_eq((int)ev.what, INTRO_REFUSED);
+	cr_expect_eq(ev.error, -ECANCELED);
+	end();
+}
+
 /* A broker that never reads: what waits for it is bounded, and then refused. */
 TEST(hostile, never_reads)
 {
