@@ -119,6 +119,7 @@ int admin_next(struct admin *a, struct wire_message *ret, int timeout_ms)
 	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 
 	for (;;) {
+		int none[1];
 		size_t nfds;
 		ssize_t n;
 		int r;
@@ -126,7 +127,7 @@ int admin_next(struct admin *a, struct wire_message *ret, int timeout_ms)
 		r = wait_for(a->sock, POLLIN, deadline);
 		if (r <= 0)
 			return r < 0 ? r : -ETIMEDOUT;
-		n = packet_recv(a->sock, a->packet, NULL, 0, &nfds);
+		n = packet_recv(a->sock, a->packet, none, 0, &nfds);
 		if (n == -EAGAIN)
 			continue;
 		if (n <= 0)

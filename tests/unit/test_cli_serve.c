@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * intro serve, with a real broker: each way in which an agent brings introductions to a
- * program, and what it does when things end.
+ * program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,91 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "harness.h"
-
-/* ---- agents and their clients ---- */
-
-struct agent {
-	pid_t pid;
-	int err;	/* a file with what it says */
-};
-
-/* intro serve ARGS, ready. */
-static void serve_args(const struct broker *b, struct agent *a, const char *const *args)
-{
-	int ready[2], keep[2] = { 0, -1 };
-	const char *argv[24] = { "intro", "serve", "--ready-fd" };
-	char number[16], byte;
-	size_t n = 4;
-
-	MUST(pipe2(ready, O_CLOEXEC));
-	snprintf(number, sizeof number, "%d", ready[1]);
-	argv[3] = number;
-	while (*args && n < 23)
-		argv[n++] = *args++;
-	argv[n] = NULL;
-	keep[0] = ready[1];
-	a->err = MUST(memfd_create("stderr", MFD_CLOEXEC));
-	a->pid = broker_cli_spawn(b, &(struct spawn){ .keep = keep, .err = a->err }, argv);
-	close(ready[1]);
-	if (!wait_fd(ready[0], POLLIN) || read(ready[0], &byte, 1) != 1) {
-		char *said = fd_read(a->err, NULL);
-
-		harness_fail("the agent is not ready: %s", said);
-	}
-	close(ready[0]);
-}
-
-#define SERVE(b, a, ...) serve_args(b, a, (const char *const[]){ __VA_ARGS__, NULL })
-
-static int agent_stop(struct agent *a)
-{
-	MUST(kill(a->pid, SIGTERM));
-	close(a->err);
-	return child_wait(a->pid);
-}
-
-static int text_fd(const char *text)
-{
-	int fd = MUST(memfd_create("input", MFD_CLOEXEC));
-
-	MUST(write(fd, text, strlen(text)));
-	MUST(lseek(fd, 0, SEEK_SET));
-	return fd;
-}
-
-/* intro connect ARGS with this input: what came back. */
-static void connect_args(const struct broker *b, struct run *r, const char *input,
-			 const char *const *args)
-{
-	const char *argv[12] = { "intro", "connect" };
-	int in = text_fd(input);
-	size_t n = 2;
-
-	while (*args && n < 11)
-		argv[n++] = *args++;
-	broker_cli(b, r, argv, in);
-	close(in);
-}
-
-#define CONNECT(b, r, input, ...) \
-	connect_args(b, r, input, (const char *const[]){ __VA_ARGS__, NULL })
-
-/* The door "web", with this name granted in it. */
-static void make_web(const struct broker *b, const char *name, char ret_file[static PATH_BYTES])
-{
-	char door[PATH_BYTES];
-
-	cr_assert_eq(broker_add_door(b, "web"), 0);
-	cr_assert_eq(broker_grant(b, "web", name, RIGHT_CONNECT), 0);
-	broker_door(b, "web", door);
-	cr_assert_lt((size_t)snprintf(ret_file, PATH_BYTES, "%.200s/%s", door, name), PATH_BYTES);
-}
+#include "harness_cli.h"
 
 /* Send text, then the end; what comes back must be the text. */
 static void echo_by_path(const char *file, const char *text)
@@ -444,129 +363,7 @@ TEST(cli_serve, descriptors_over_a_socketpair)
 	broker_stop(&b);
 }
 
-/* ---- supervision, and the end ---- */
-
-TEST(cli_serve, ends_with_its_program)
-{
-	_cleanup_run_ struct run r;
-	struct broker b;
-
-	broker_start(&b, NULL);
-	run_cli(&b, &r, "serve", "x", "--listen", "--", "sh", "-c", "exit 7");
-	cr_assert_eq(r.status, 7, "%s", r.err);
-	broker_stop(&b);
-}
-
-TEST(cli_serve, passes_signals_on)
-{
-	static const char script[] = "trap 'echo usr1' USR1; trap 'echo term; exit 3' TERM; "
-				     "echo up; while :; do sleep 0.05; done";
-	int out[2], null = MUST(open("/dev/null", O_WRONLY | O_CLOEXEC));
-	char buf[16];
-	struct broker b;
-	pid_t agent;
-
-	broker_start(&b, NULL);
-	MUST(pipe2(out, O_CLOEXEC));
-	agent = spawn_cli(&b, (&(struct spawn){ .out = out[1], .err = null }), "serve", "x",
-			  "--listen", "--", "sh", "-c", script);
-	close(out[1]);
-	cr_assert(wait_fd(out[0], POLLIN) && read(out[0], buf, sizeof buf) == 3);
-	MUST(kill(agent, SIGUSR1));
-	cr_assert(wait_fd(out[0], POLLIN) && read(out[0], buf, sizeof buf) == 5);
-	cr_assert(!memcmp(buf, "usr1\n", 5));
-	MUST(kill(agent, SIGTERM));
-	cr_assert(wait_fd(out[0], POLLIN) && read(out[0], buf, sizeof buf) == 5);
-	cr_assert(!memcmp(buf, "term\n", 5));
-	cr_assert_eq(child_wait(agent), 3);
-	close(out[0]);
-	close(null);
-	broker_stop(&b);
-}
-
-TEST(cli_serve, its_program_does_not_outlive_it)
-{
-	int out[2];
-	char byte;
-	struct broker b;
-	pid_t agent;
-
-	broker_start(&b, NULL);
-	MUST(pipe2(out, O_CLOEXEC));
-	agent = spawn_cli(&b, &(struct spawn){ .out = out[1] }, "serve", "x", "--listen", "--",
-			  "sh", "-c", "echo up; exec sleep 100");
-	close(out[1]);
-	cr_assert(wait_fd(out[0], POLLIN) && read(out[0], &byte, 1) == 1);
-	child_kill(agent);
-	do
-		cr_assert(wait_fd(out[0], POLLIN), "the program lives on");
-	while (read(out[0], &byte, 1) > 0);
-	close(out[0]);
-	broker_stop(&b);
-}
-
-TEST(cli_serve, tells_the_service_manager)
-{
-	char dir[DIR_BYTES], path[PATH_BYTES], env[PATH_BYTES + 16], state[32] = "";
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int manager = MUST(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-	struct broker b;
-	pid_t agent;
-
-	broker_start(&b, NULL);
-	dir_make(dir);
-	snprintf(path, sizeof path, "%s/notify", dir);
-	snprintf(sa.sun_path, sizeof sa.sun_path, "%s/notify", dir);
-	MUST(bind(manager, (struct sockaddr *)&sa, sizeof sa));
-	snprintf(env, sizeof env, "NOTIFY_SOCKET=%s", path);
-	agent = spawn_cli(&b, (&(struct spawn){ .env = (const char *const[]){ env, NULL } }),
-			  "serve", "x", "--", "true");
-	cr_assert(wait_fd(manager, POLLIN));
-	MUST(recv(manager, state, sizeof state - 1, 0));
-	cr_assert_str_eq(state, "READY=1");
-	MUST(kill(agent, SIGTERM));
-	cr_assert_eq(child_wait(agent), 0);
-	close(manager);
-	dir_remove(dir);
-	broker_stop(&b);
-}
-
-TEST(cli_serve, a_name_is_served_by_one_and_waited_for_by_the_next)
-{
-	_cleanup_run_ struct run busy, second;
-	struct agent a, next;
-	struct broker b;
-
-	broker_start(&b, NULL);
-	SERVE(&b, &a, "x", "--", "echo", "first");
-	run_cli(&b, &busy, "serve", "x", "--", "echo", "second");
-	cr_assert_eq(busy.status, 1, "%s", busy.err);
-	cr_assert_not_null(strstr(busy.err, "--wait"), "%s", busy.err);
-	cr_assert_eq(agent_stop(&a), 0);
-	SERVE(&b, &next, "x", "--wait", "10s", "--", "echo", "second");
-	CONNECT(&b, &second, "", "x");
-	cr_assert_str_eq(second.out, "second\n");
-	cr_assert_eq(agent_stop(&next), 0);
-	broker_stop(&b);
-}
-
-TEST(cli_serve, a_switch_that_dies_is_not_an_event)
-{
-	_cleanup_run_ struct run r;
-	struct agent a;
-	struct broker b;
-	pid_t old;
-
-	broker_start(&b, NULL);
-	SERVE(&b, &a, "date", "--", "echo", "still here");
-	old = broker_switch_pid(&b, 0);
-	MUST(kill(old, SIGKILL));
-	broker_switch_pid(&b, old);
-	CONNECT(&b, &r, "", "date", "--wait", "10s");
-	cr_assert_str_eq(r.out, "still here\n");
-	cr_assert_eq(agent_stop(&a), 0);
-	broker_stop(&b);
-}
+/* ---- nothing is left behind ---- */
 
 struct count {
 	pid_t pid;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Agents, clients and listings of harness_cli.h.
+ */
+#include "harness_cli.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MAX_WORDS 24
+
+void agent_start(const struct broker *b, struct agent *ret, const char *const *args)
+{
+	const char *argv[MAX_WORDS + 1] = { "intro", "serve", "--ready-fd" };
+	int ready[2], keep[2] = { 0, -1 };
+	char number[16], byte;
+	size_t n = 4;
+
+	MUST(pipe2(ready, O_CLOEXEC));
+	snprintf(number, sizeof number, "%d", ready[1]);
+	argv[3] = number;
+	while (*args && n < MAX_WORDS)
+		argv[n++] = *args++;
+	keep[0] = ready[1];
+	ret->err = MUST(memfd_create("stderr", MFD_CLOEXEC));
+	ret->pid = broker_cli_spawn(b, &(struct spawn){ .keep = keep, .err = ret->err }, argv);
+	close(ready[1]);
+	if (!wait_fd(ready[0], POLLIN) || read(ready[0], &byte, 1) != 1)
+		harness_fail("the agent is not ready: %s", fd_read(ret->err, NULL));
+	close(ready[0]);
+}
+
+int agent_stop(struct agent *a)
+{
+	MUST(kill(a->pid, SIGTERM));
+	close(a->err);
+	return child_wait(a->pid);
+}
+
+int memory_file(const void *bytes, size_t len)
+{
+	int fd = MUST(memfd_create("memory", MFD_CLOEXEC));
+
+	MUST(write(fd, bytes, len));
+	MUST(lseek(fd, 0, SEEK_SET));
+	return fd;
+}
+
+void connect_with(const struct broker *b, struct run *ret, const char *input,
+		  const char *const *args)
+{
+	const char *argv[MAX_WORDS + 1] = { "intro", "connect" };
+	int in = memory_file(input, strlen(input));
+	size_t n = 2;
+
+	while (*args && n < MAX_WORDS)
+		argv[n++] = *args++;
+	broker_cli(b, ret, argv, in);
+	close(in);
+}
+
+void make_web(const struct broker *b, const char *name, char ret_file[static PATH_BYTES])
+{
+	char door[PATH_BYTES];
+
+	cr_assert_eq(broker_add_door(b, "web"), 0);
+	cr_assert_eq(broker_grant(b, "web", name, RIGHT_CONNECT), 0);
+	broker_door(b, "web", door);
+	cr_assert_lt((size_t)snprintf(ret_file, PATH_BYTES, "%.200s/%s", door, name), PATH_BYTES);
+}
+
+json_t *json_of(const char *text)
+{
+	json_error_t error;
+	json_t *json = json_loads(text, 0, &error);
+
+	if (!json)
+		harness_fail("%s in: %s", error.text, text);
+	return json;
+}
+
+json_t *json_find(json_t *array, const char *key, const char *value)
+{
+	json_t *object;
+	size_t i;
+
+	json_array_foreach(array, i, object)
+		if (!strcmp(json_text(object, key), value))
+			return object;
+	harness_fail("nothing has %s %s", key, value);
+}
+
+const char *json_text(json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+long long json_number(json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
