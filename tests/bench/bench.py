@@ -12,7 +12,8 @@ of these ratios, the least and the most. The first repetition is thrown away. "n
 the floor against a second floor: a difference smaller than its spread means nothing.
 
 A slice in which other programs of the machine took more than a few percent of the
-processor is done again, at most four times.
+processor is done again, a few times; what is still disturbed counts by the processor time
+that was left, and the table says how often that was.
 
 Broker's processor time is that of all its processes (schedstat, ns; reaped children by
 stat). Nothing in the table is computed from an earlier run.

@@ -54,7 +54,8 @@ class Load:
 
     def slice(self, seconds):
         """Work for so long; the dictionary that load.c prints. What was disturbed by other
-        programs of this machine is done again, within bounds."""
+        programs of this machine is done again, within bounds; at last the rate is one per second
+        of the processor that was left."""
         best = None
         for _ in range(1 + AGAIN_MAX):
             result = self.once(seconds)
@@ -63,6 +64,8 @@ class Load:
             if best["others"] <= OTHERS_MAX or self.setting.spare < seconds:
                 break
             self.setting.spare -= seconds
+        if best["others"] > OTHERS_MAX:
+            best["rate"] /= 1 - best["others"]
         return best
 
     def once(self, seconds):

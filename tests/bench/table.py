@@ -95,7 +95,8 @@ class Table:
         if setting.others:
             disturbed = sum(o > OTHERS_MAX for o in setting.others)
             out += ["", f"Other programs took more than {OTHERS_MAX:.0%} of the processor in "
-                    f"{disturbed} of {len(setting.others)} slices."]
+                    f"{disturbed} of {len(setting.others)} slices; their rates are per second "
+                    "of what was left, their latencies are as they were."]
         targets = [row for row in self.rows if row["target"]]
         out += ["", f"{sum(row['met'] for row in targets)} of {len(targets)} targets met."]
         return "\n".join(out) + "\n"
