@@ -11,7 +11,7 @@ int main(int argc, char **argv)
 {
 	struct intro_event ev = { .error = 0 };
 	struct intro_ref *ref;
-	struct intro *in;
+	struct intro *in = NULL;
 	int r = intro_open(&in, NULL);
 
 	if (r == 0)
@@ -22,5 +22,7 @@ int main(int argc, char **argv)
 		dprintf(ev.fd, "hello, uid %lld of door %s\n", (long long)ev.uid, ev.door);
 		close(ev.fd);
 	}
-	return fprintf(stderr, "service: %s\n", intro_strerror(r < 0 ? r : ev.error)), 1;
+	fprintf(stderr, "service: %s\n", intro_strerror(r < 0 ? r : ev.error));
+	intro_close(in);
+	return 1;
 }
