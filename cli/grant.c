@@ -77,8 +77,8 @@ static int explain(int error, const struct terms *t, const char *door, const cha
 	}
 	if (error == -EEXIST) {
 		complain("cannot grant \"%s\" in the door \"%s\": the name or its file is taken there\n"
-			 "What is granted: intro list grants %s   To take it out: intro grant "
-			 "--remove %s %s", name, door, door, door, name);
+			 "What is granted: intro list grants %s   To take one out: intro grant "
+			 "--remove %s NAME", name, door, door, door);
 		return CODE_FAILED;
 	}
 	return failed(error, "cannot %s \"%s\" in the door \"%s\"",

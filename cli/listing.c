@@ -111,14 +111,31 @@ int listing_get(struct admin *a, enum wire_what what, const char *door, const ch
 	r = rows ? listing_each(a, what, door, name, add_row, rows) : -ENOMEM;
 	if (r < 0) {
 		rows_free(rows);
-		if (r == -ENOENT && door)
-			complain("there is no door \"%s\"\nThose there are: intro list doors", door);
-		else
-			return failed(r, "cannot list what the broker has");
-		return CODE_FAILED;
+		return failed(r, "cannot list what the broker has");
 	}
 	*ret = rows;
 	return CODE_OK;
+}
+
+static int count_row(void *arg, const struct wire_message *row)
+{
+	(void)row;
+	++*(size_t *)arg;
+	return 0;
+}
+
+/* An empty list of a door that is not there is a mistake. CODE_OK or an exit code. */
+static int check_door(struct admin *a, const char *door)
+{
+	size_t doors_found = 0;
+	int r = listing_each(a, WHAT_DOORS, door, NULL, count_row, &doors_found);
+
+	if (r < 0)
+		return failed(r, "cannot list what the broker has");
+	if (doors_found > 0)
+		return CODE_OK;
+	complain("there is no door \"%s\"\nThose there are: intro list doors", door);
+	return CODE_FAILED;
 }
 
 int listing_print(struct admin *a, enum wire_what what, const char *door, const char *name,
@@ -129,6 +146,13 @@ int listing_print(struct admin *a, enum wire_what what, const char *door, const 
 
 	if (r != CODE_OK)
 		return r;
+	if (door && rows_empty(rows)) {
+		r = check_door(a, door);
+		if (r != CODE_OK) {
+			rows_free(rows);
+			return r;
+		}
+	}
 	if (nothing && rows_empty(rows) && !json)
 		complain("%s", nothing);
 	r = rows_print(rows, stdout);

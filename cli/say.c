@@ -63,8 +63,9 @@ int option_error(const char *verb, int c, char **argv)
 	/* of letters written together only optopt tells which it was */
 	if (said[0] == '-' && said[1] != '-' && optopt > 0 && optopt < 0x80)
 		said = letter;
-	return usage_error(verb, c == ':' ? "the option %s wants a value" :
-					    "there is no option %s, or it takes no value", said);
+	return usage_error(verb, c == ':'		? "the option %s wants a value" :
+				 strchr(said, '=') ? "there is no option %s, or it takes no value" :
+						     "there is no option %s", said);
 }
 
 int exit_code(int error)

@@ -18,18 +18,19 @@ static int print_status(void *arg, const struct wire_message *row)
 {
 	static const struct {
 		const char *title;
-		enum wire_tag tag, of;
+		enum wire_tag tag;
 	} lines[] = {
-		{ "connections", TAG_CONNECTIONS, TAG_MAX_CONNECTIONS },
-		{ "names", TAG_NAMES, TAG_MAX_NAMES },
-		{ "held descriptors", TAG_HELD, TAG_MAX_HELD },
-		{ "in flight", TAG_FLIGHT, TAG_MAX_FLIGHT },
-		{ "waiting", TAG_WAITS, TAG_MAX_WAITS },
-		{ "introductions", TAG_INTRODUCTIONS, 0 },
-		{ "refusals", TAG_REFUSALS, 0 },
+		{ "pid", TAG_PID },
+		{ "connections", TAG_CONNECTIONS },
+		{ "names", TAG_NAMES },
+		{ "held descriptors", TAG_HELD },
+		{ "in flight", TAG_FLIGHT },
+		{ "waiting", TAG_WAITS },
+		{ "introductions", TAG_INTRODUCTIONS },
+		{ "refusals", TAG_REFUSALS },
 	};
 	const bool *json = arg;
-	char value[CELL_BYTES], of[CELL_BYTES];
+	char value[CELL_BYTES];
 
 	if (*json)
 		return json_print(message_json(row), JSON_INDENT(2), stdout);
@@ -37,10 +38,7 @@ static int print_status(void *arg, const struct wire_message *row)
 		if (!wire_has(row, lines[i].tag))
 			continue;
 		value_text(row, lines[i].tag, value, sizeof value);
-		of[0] = '\0';
-		if (lines[i].of)
-			value_text(row, lines[i].of, of, sizeof of);
-		printf("%-18s%s%s%s\n", lines[i].title, value, *of ? " of " : "", of);
+		printf("%-18s%s\n", lines[i].title, value);
 	}
 	return 0;
 }

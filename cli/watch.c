@@ -3,6 +3,7 @@
  * intro watch: the broker's decisions as they happen.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,6 +23,17 @@ static const char text[] =
 	"Examples:\n"
 	"  intro watch\n"
 	"  intro watch --json | jq -c 'select(.event == \"refused\")'\n";
+
+/* Numbers as such, where they are numbers: a name may consist of digits, too. */
+static json_t *field_json(const char *key, const char *value)
+{
+	static const char *const numbers[] = { "session", "uid", "pid" };
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (!strcmp(key, numbers[i]))
+			return json_integer(strtoll(value, NULL, 10));
+	return json_string(value);
+}
 
 /* "word key=value key=\"a value\"": the words of an audit line, as an object's keys. */
 static void add_fields(json_t *object, char *line)
@@ -48,7 +60,7 @@ static void add_fields(json_t *object, char *line)
 		while (*p == ' ')
 			*p++ = '\0';
 		if (value)
-			json_object_set_new(object, key, json_string(value));
+			json_object_set_new(object, key, field_json(key, value));
 		else if (*key && !json_object_get(object, "event") && !strchr(key, ':'))
 			json_object_set_new(object, "event", json_string(key));
 		else if (*key && !json_object_get(object, "time"))
