@@ -76,6 +76,13 @@ static void splice_session(struct agent *a, int client, int server)
 	agent_add_session(a, pid < 0 ? -errno : pid);
 }
 
+static const char *open_error(const struct target *target, int error)
+{
+	if (error == -EHOSTUNREACH && !target->numeric)
+		return "its host's name is unknown, or there is no route to it";
+	return strerror(-error);
+}
+
 static void on_opened(struct opening *opening, int fd)
 {
 	struct session *s = container_of(opening, struct session, opening);
@@ -84,7 +91,7 @@ static void on_opened(struct opening *opening, int fd)
 	if (fd < 0 && opening->error != a->last_open_error)
 		complain("cannot open %s for \"%s\": %s",
 			 a->plan->listen ? "the program's listener" : a->plan->target.text,
-			 a->plan->name, strerror(-opening->error));
+			 a->plan->name, open_error(&a->plan->target, opening->error));
 	a->last_open_error = fd < 0 ? opening->error : 0;
 	if (s->client < 0)
 		intro_answer(a->in, s->request, fd);
