@@ -237,7 +237,7 @@ static void run_alone(struct run *ret, const char *const *argv)
 	dir_make(dir);
 	snprintf(runtime, sizeof runtime, "XDG_RUNTIME_DIR=%s", dir);
 	program_path("intro", path);
-	for (size_t i = 0; argv[i] && i < 6; i++)
+	for (size_t i = 0; i < 6 && argv[i]; i++)
 		words[i + 1] = argv[i];
 	run(ret, &(struct spawn){
 			 .argv = words,
