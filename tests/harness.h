@@ -115,6 +115,8 @@ struct spawn {
 	const int *keep;		/* descriptors to inherit as they are numbered, ended */
 					/* by -1; or NULL */
 	int in, out, err;		/* 0: as above */
+	void (*before)(const void *arg);	/* called in the child first of all; or NULL */
+	const void *before_arg;
 };
 pid_t spawn(const struct spawn *how);
 /* The second half of it, in a child: nothing but 0, 1, 2 and what is to be kept survives. */
@@ -154,6 +156,7 @@ struct broker_options {
 	const char *config;		/* text of its configuration file; NULL: none */
 	const char *const *args;	/* more arguments; NULL-terminated; or NULL */
 	unsigned int nofile;		/* RLIMIT_NOFILE, soft and hard; 0: ours */
+	uid_t uid;			/* whose broker it is, where root tests; 0: ours */
 };
 
 /* Start introd and wait until it is ready. options may be NULL: user mode. */
@@ -163,6 +166,11 @@ void broker_start(struct broker *b, const struct broker_options *options);
 void broker_stop(struct broker *b);
 /* The same after SIGKILL. */
 void broker_kill(struct broker *b);
+
+/* The next broker in the directory of one that was ended by broker_end(), which is
+ * broker_stop() that removes nothing. */
+void broker_end(struct broker *b);
+void broker_start_again(struct broker *b, const struct broker_options *options);
 
 pid_t broker_pid(const struct broker *b);
 /* The switch's, once there is one; wait for another one than old (0: for any). */

@@ -66,6 +66,8 @@ _Noreturn static void broker_exec(const struct broker *b, const struct broker_op
 	for (const char *const *arg = o->args; arg && *arg && n < MAX_ARGS - 1; arg++)
 		argv[n++] = *arg;
 
+	if (o->uid)
+		child_become(o->uid);
 	if (o->nofile)
 		MUST(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ o->nofile, o->nofile }));
 	if (o->countable)
@@ -80,34 +82,19 @@ _Noreturn static void broker_exec(const struct broker *b, const struct broker_op
 	});
 }
 
-void broker_start(struct broker *b, const struct broker_options *options)
+/* Start what b says, and wait until it is ready. */
+static void launch(struct broker *b, const struct broker_options *o)
 {
-	static const struct broker_options none;
-	const struct broker_options *o = options ? options : &none;
-	char path[PATH_BYTES], *log;
+	char byte, *log;
 	bool ready;
 	int pair[2];
-
-	*b = (struct broker){ .system = o->system };
-	dir_make(b->dir);
-	/* others come through the system's door */
-	if (b->system)
-		MUST(chmod(b->dir, 0755));
-	snprintf(b->base, sizeof b->base, "%s/introd", b->dir);
-	snprintf(b->host, sizeof b->host, "%s%s", b->system ? b->dir : b->base,
-		 b->system ? "/host" : "/doors/host");
-	snprintf(b->log, sizeof b->log, "%s/log", b->dir);
-	if (o->config) {
-		snprintf(path, sizeof path, "%s/introd.conf", b->dir);
-		file_write(path, o->config);
-	}
 
 	MUST(pipe2(pair, O_CLOEXEC));
 	b->pid = child_fork();
 	if (b->pid == 0)
 		broker_exec(b, o, pair[1]);
 	close(pair[1]);
-	ready = wait_fd(pair[0], POLLIN) && read(pair[0], path, 1) == 1;
+	ready = wait_fd(pair[0], POLLIN) && read(pair[0], &byte, 1) == 1;
 	close(pair[0]);
 	if (!ready) {
 		log = file_read(b->log);
@@ -116,7 +103,38 @@ void broker_start(struct broker *b, const struct broker_options *options)
 	}
 }
 
-void broker_stop(struct broker *b)
+void broker_start(struct broker *b, const struct broker_options *options)
+{
+	static const struct broker_options none;
+	const struct broker_options *o = options ? options : &none;
+	char path[PATH_BYTES];
+
+	*b = (struct broker){ .system = o->system };
+	dir_make(b->dir);
+	/* others come through the system's door */
+	if (b->system)
+		MUST(chmod(b->dir, 0755));
+	if (o->uid)
+		MUST(chown(b->dir, o->uid, o->uid));
+	snprintf(b->base, sizeof b->base, "%s/introd", b->dir);
+	snprintf(b->host, sizeof b->host, "%s%s", b->system ? b->dir : b->base,
+		 b->system ? "/host" : "/doors/host");
+	snprintf(b->log, sizeof b->log, "%s/log", b->dir);
+	if (o->config) {
+		snprintf(path, sizeof path, "%s/introd.conf", b->dir);
+		file_write(path, o->config);
+	}
+	launch(b, o);
+}
+
+void broker_start_again(struct broker *b, const struct broker_options *options)
+{
+	static const struct broker_options none;
+
+	launch(b, options ? options : &none);
+}
+
+void broker_end(struct broker *b)
 {
 	int status;
 	char *log;
@@ -128,8 +146,13 @@ void broker_stop(struct broker *b)
 		harness_fail("introd ended with status %d; it said:\n%s", status,
 			     log ? log : "(nothing)");
 	}
-	dir_remove(b->dir);
 	b->pid = 0;
+}
+
+void broker_stop(struct broker *b)
+{
+	broker_end(b);
+	dir_remove(b->dir);
 }
 
 void broker_kill(struct broker *b)

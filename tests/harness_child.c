@@ -97,8 +97,11 @@ void child_become(uid_t uid)
 
 _Noreturn void spawn_exec(const struct spawn *how)
 {
-	int null = MUST(open("/dev/null", O_RDWR | O_CLOEXEC));
+	int null;
 
+	if (how->before)
+		how->before(how->before_arg);
+	null = MUST(open("/dev/null", O_RDWR | O_CLOEXEC));
 	MUST(dup2(how->in ? how->in : null, 0));
 	MUST(dup2(how->out ? how->out : null, 1));
 	if (how->err)
