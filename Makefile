@@ -73,7 +73,8 @@ flags = -std=c11 -D_GNU_SOURCE -I. -Ilibintro -Itests $(warnings) -g $(harden) -
 pic = $(if $(filter libintro/%,$<),-fPIC -fno-semantic-interposition,-fPIE)
 # Criterion's assertions convert to bit fields.
 criterion = $(if $(filter tests/unit/% tests/claims/% tests/real/%,$<),-Wno-conversion)
-where := -DBUILD_DIR='"$(CURDIR)/$(B)"' -DSOURCE_DIR='"$(CURDIR)"'
+build := $(if $(filter /%,$(B)),$(B),$(CURDIR)/$(B))
+where := -DBUILD_DIR='"$(build)"' -DSOURCE_DIR='"$(CURDIR)"'
 compile = $(CC) -MMD -MP $(flags) $(pic) $(criterion) $(CPPFLAGS) $(CFLAGS) \
 	$(if $(filter tests/%,$<),$(where),$(paths))
 program = $(CC) $(link) -pie -pthread $(LDFLAGS) -o $@
@@ -160,14 +161,13 @@ $(tests):
 	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson
 
 check: all $(tests)
-	INTRO_BUILD='$(CURDIR)/$(B)' tests/run $(tests)
+	INTRO_BUILD='$(build)' tests/run $(tests)
 
 check-asan:
 	$(MAKE) B=$(B)-asan SANITIZE=address,undefined SETUP=no check
 
 bench: all $(bench_programs)
-	INTRO_BUILD='$(CURDIR)/$(B)' $(firstword $(wildcard tests/bench/run tests/bench/run.py) \
-		$(B)/tests/bench/run)
+	INTRO_BUILD='$(build)' tests/bench/run
 
 FUZZ_SECONDS ?= 30
 fuzz:
@@ -192,7 +192,7 @@ $(fuzz_programs): $(B)/%: $(B)/obj/%.o $(B)/units.a $(B)/libintro.a
 c_files = $(shell git ls-files '*.c' '*.h' 2>/dev/null || find . -name '*.[ch]')
 tidied = $(filter-out tests/unit/% tests/claims/% tests/real/%,$(filter %.c,$(c_files)))
 man := $(wildcard $(addsuffix /*.[1-8],libintro libintro/wire broker cli))
-shells := tests/setup tests/run .ci/run $(wildcard examples/demo tests/bench/run cli/*.bash \
+shells := tests/setup tests/run .ci/run $(wildcard tests/bench/run cli/*.bash \
 	examples/*.sh tests/*.sh)
 .PHONY: lint-clang lint-tidy lint-cppcheck lint-text
 lint: lint-clang lint-tidy lint-cppcheck lint-text
@@ -217,7 +217,7 @@ objects: $(built)
 
 # ---- the demonstration, and installation
 demo: all
-	INTRO_BUILD='$(CURDIR)/$(B)' examples/demo.sh
+	INTRO_BUILD='$(build)' examples/demo.sh
 
 fill = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	-e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
