@@ -137,7 +137,9 @@ $(B)/libintro.a: $(lib)
 	$(archive)
 $(B)/wire.a: $(wire)
 	$(archive)
-# For the tests of units; members are linked only where a test calls them.
+# For the tests; members are linked only where a test calls them.
+$(B)/harness.a: $(harness)
+	$(archive)
 $(B)/units.a: $(filter-out $(mains),$(broker) $(config) $(cli))
 	$(archive)
 
@@ -152,7 +154,7 @@ $(demos) $(bench_programs): $(B)/%: $(B)/obj/%.o $(B)/libintro.a
 	$(program) $^
 
 # ---- tests
-for_tests := $(harness) $(B)/units.a $(B)/libintro.a
+for_tests := $(B)/harness.a $(B)/units.a $(B)/libintro.a
 $(B)/tests/unit: $(unit) $(for_tests)
 $(B)/tests/claims: $(claims) $(for_tests)
 $(B)/tests/real: $(real) $(for_tests)
