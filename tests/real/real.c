@@ -256,6 +256,18 @@ bool net_alone_works(void)
 	return child_call(try_net_alone, NULL) == 0;
 }
 
+void own_group(const void *unused)
+{
+	(void)unused;
+	MUST(setpgid(0, 0));
+}
+
+void group_kill(pid_t leader)
+{
+	kill(-leader, SIGKILL);
+	child_wait(leader);
+}
+
 void become_uid(const void *uid)
 {
 	child_become(*(const uid_t *)uid);

@@ -66,6 +66,11 @@ int audit_lines(const struct broker *b, int least, const char *const *words);
 void net_alone(const void *unused);
 bool net_alone_works(void);
 
+/* A process group of its own, of which group_kill() leaves nobody: for servers whose workers
+ * outlive a master that is killed. */
+void own_group(const void *unused);
+void group_kill(pid_t leader);
+
 /* Root becomes another uid: arg points to a uid_t. */
 void become_uid(const void *uid);
 

@@ -181,8 +181,8 @@ static void write_nginx_conf(const struct broker *b, const char *listen)
 	char path[PATH_BYTES], text[2048];
 
 	snprintf(text, sizeof text,
-		 "daemon off; master_process on; worker_processes 1; pid %s/nginx.pid;\n"
-		 "error_log stderr crit;\n"
+		 "daemon off; worker_processes 1; pid %s/nginx.pid;\n"
+		 "error_log error.log crit;\n"
 		 "%s\n"
 		 "events { worker_connections 64; }\n"
 		 "http { access_log off;\n"
@@ -200,8 +200,8 @@ static pid_t start_nginx(const struct broker *b)
 	char conf[PATH_BYTES];
 
 	snprintf(conf, sizeof conf, "%s/nginx.conf", b->dir);
-	return spawn(&(struct spawn){ .argv = (const char *const[]){
-		"nginx", "-p", b->dir, "-e", "stderr", "-c", conf, NULL } });
+	return spawn(&(struct spawn){ .before = own_group, .argv = (const char *const[]){
+		"nginx", "-p", b->dir, "-e", "error.log", "-c", conf, NULL } });
 }
 
 TEST(http, nginx_placed)
@@ -222,7 +222,7 @@ TEST(http, nginx_placed)
 	cr_serves(socket, "nginx here");
 
 	/* killed, it leaves its file, and wants it to be gone before it starts */
-	child_kill(server);
+	group_kill(server);
 	MUST(unlink(place));
 	server = start_nginx(&r.b);
 	cr_serves(socket, "nginx here");
@@ -245,7 +245,7 @@ TEST(http, nginx_inherits_a_listener)
 	write_nginx_conf(&r.b, "@LISTENER@");
 	snprintf(conf, sizeof conf, "%s/nginx.conf", r.b.dir);
 	agent = agent_start(&r.b, NULL, "site", "--listen", "--", "python3",
-			    FIXTURES "/inherit.py", conf, "nginx", "-p", r.b.dir, "-e", "stderr",
+			    FIXTURES "/inherit.py", conf, "nginx", "-p", r.b.dir, "-e", "error.log",
 			    "-c", conf);
 	cr_assert(libintro_is_served(&r.b, "host", "site"));
 	cr_serves(socket, "nginx here");
