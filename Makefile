@@ -202,13 +202,12 @@ lint-clang:
 	$(MAKE) B=$(B)-clang CC=clang SETUP=no objects
 lint-tidy:
 	printf '%s\n' $(tidied) | xargs -n 4 -P $(shell nproc) sh -c \
-		'clang-tidy --quiet "$$@" -- $(subst ','\'',$(flags) $(paths) $(where)) \
-		-include tests/lint.h 2>&1 \
-		| grep -v "warnings\? generated" >&2; test $$? = 1' tidy
+		'said=$$(clang-tidy --quiet "$$@" -- $(subst ','\'',$(flags) $(paths) $(where)) \
+		-include tests/lint.h 2>&1) || { printf "%s\n" "$$said" >&2; exit 1; }' tidy
 lint-cppcheck:
 	cppcheck --quiet --std=c11 -D_GNU_SOURCE --enable=warning,performance,portability \
 		--inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
-		-I. -Ilibintro -Itests $(tidied)
+		-I. -Ilibintro -Itests $(paths) $(where) $(tidied)
 lint-text:
 	$(if $(man),mandoc -T lint -W warning $(man))
 	shellcheck $(shells)
