@@ -45,9 +45,8 @@ int introduce_accepted(struct grant *grant, int fd)
 			   session.number, WAY_LISTEN, (int)session.path);
 		return 0;
 	}
+	reaper_take(&board.reaper, fd);
 	grant->door->account.refusals++;
-	if (r != -EAGAIN && r != -ETOOMANYREFS)
-		conn_doom(e->handle->conn);
 	audit_write(&board.audit, &(struct audit_line){
 		.event = "refused",
 		.who = who,

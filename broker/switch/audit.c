@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -65,12 +64,15 @@ static char *put_number(char *p, uint64_t n)
 #define put_count(p, word, number) put_number(put_word((p), (word)), (number))
 
 /* RFC 3339. The coarse clock is a tick of the kernel's behind, some milliseconds, and costs a
- * fifth of the fine one; within a tick the text is the same. */
+ * fifth of the fine one; it is read once a round of the loop. */
 static char *put_time(struct audit *a, char *p)
 {
 	struct timespec now;
 	struct tm tm;
 
+	if (a->time_known)
+		return put_bytes(p, a->time, AUDIT_TIME_LEN);
+	a->time_known = true;
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (now.tv_sec != a->second) {
 		a->second = now.tv_sec;
@@ -91,25 +93,6 @@ size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *
 	if (pid > 0)
 		p = put_count(p, " pid=", (uint64_t)pid);
 	return (size_t)(p - out);
-}
-
-char *audit_ref_words(const char *name, const char *service, const char *label,
-		      uint32_t *ret_len)
-{
-	char words[AUDIT_LINE_MAX], *p, *copy;
-
-	p = put_field(words, " name=", name);
-	p = put_field(p, " service=", service);
-	if (label) {
-		p = put_field(p, " label=\"", label);
-		*p++ = '"';
-	}
-	copy = malloc((size_t)(p - words));
-	if (!copy)
-		return NULL;
-	memcpy(copy, words, (size_t)(p - words));
-	*ret_len = (uint32_t)(p - words);
-	return copy;
 }
 
 static void tell_watchers(const char *line, size_t len)
@@ -189,19 +172,23 @@ void audit_write(struct audit *a, const struct audit_line *l)
 	end_line(a, line, p);
 }
 
-void audit_introduced(struct audit *a, const char *who, uint32_t who_len, const char *words,
-		      uint32_t words_len, uint64_t session, int way, int path)
+void audit_introduced(struct audit *a, const struct audit_introduction *i)
 {
 	char *line = begin_line(a), *p;
 
 	if (!line)
 		return;
 	p = put_time(a, line);
-	p = put_count(p, " introduced session=", session);
-	p = put_bytes(p, who, who_len);
-	p = put_bytes(p, words, words_len);
-	p = put_field(p, " way=", audit_way_word(way));
-	p = path == PATH_SPLICED ? put_word(p, " path=spliced") : put_word(p, " path=local");
+	p = put_count(p, " introduced session=", i->session);
+	p = put_bytes(p, i->who, i->who_len);
+	p = put_field(p, " name=", i->name);
+	p = put_field(p, " service=", i->service);
+	if (i->label) {
+		p = put_field(p, " label=\"", i->label);
+		*p++ = '"';
+	}
+	p = put_field(p, " way=", audit_way_word(i->way));
+	p = i->path == PATH_SPLICED ? put_word(p, " path=spliced") : put_word(p, " path=local");
 	end_line(a, line, p);
 }
 

@@ -26,6 +26,7 @@ struct audit {
 	uint64_t lost;		/* lines that could not be written */
 	struct timer flush;
 	int64_t second;		/* for which the time's text is valid */
+	bool time_known;	/* in this round of the loop; cleared by whoever runs that */
 	char time[AUDIT_TIME_LEN + 1];
 	size_t used;
 	char buffer[AUDIT_BUFFER_BYTES];
@@ -45,11 +46,6 @@ struct audit_line {
  * AUDIT_WHO_MAX bytes. The length. */
 size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *out);
 
-/* What a line says of a reference: " name=… service=… label=…". Owned by the caller; NULL when
- * out of memory. */
-char *audit_ref_words(const char *name, const char *service, const char *label,
-		      uint32_t *ret_len);
-
 void audit_init(struct audit *a);
 
 /* Take over the descriptor that lines go to from now on (what was collected goes to the old
@@ -58,10 +54,16 @@ void audit_open(struct audit *a, int fd, int kind);
 
 void audit_write(struct audit *a, const struct audit_line *line);
 
-/* The line of an introduction, from parts that are written once: who asked, by which
- * reference. */
-void audit_introduced(struct audit *a, const char *who, uint32_t who_len, const char *words,
-		      uint32_t words_len, uint64_t session, int way, int path);
+/* The line of an introduction, field by field in the order of the line. */
+struct audit_introduction {
+	uint64_t session;
+	const char *who;
+	uint32_t who_len;
+	int way, path;
+	const char *name, *service, *label;	/* label: NULL: none */
+};
+
+void audit_introduced(struct audit *a, const struct audit_introduction *i);
 void audit_flush(struct audit *a);
 
 /* The words used in lines and listings. */

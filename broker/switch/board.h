@@ -18,6 +18,7 @@
 #include "timer.h"
 
 struct door;
+struct handover;
 
 struct board {
 	struct switch_options options;
@@ -33,7 +34,8 @@ struct board {
 	struct list conns;
 	struct list watchers;		/* administration connections that watch */
 	struct list doomed;		/* connections that end with this round */
-	struct list batches;		/* services with a hand-over to flush this round */
+	struct list handovers;		/* to be sent at the end of this round */
+	struct handover *spare_handover;
 	struct list retries;		/* waits that the retry timer asks again */
 	struct list accept_retries;	/* listeners that the retry timer arms again */
 	struct timer retry;

@@ -19,6 +19,7 @@
 #include "client.h"
 #include "door.h"
 #include "flight.h"
+#include "handover.h"
 #include "listing.h"
 #include "queue.h"
 #include "ref.h"
@@ -127,6 +128,7 @@ void conn_close(struct conn *conn)
 		handle_free(handle);
 	table_clear(&conn->handles);
 	table_clear(&conn->fetches);
+	handover_drop(conn);
 	queue_clear(conn);
 	listing_free(conn->listing);
 	free(conn->recent);
@@ -154,16 +156,18 @@ void conn_doom(struct conn *conn)
 	list_append(&board.doomed, &conn->in_doomed);
 }
 
-int conn_make_server(struct conn *conn)
+void conn_make_server(struct conn *conn)
 {
+	/* Doubled by the kernel (socket(7)). */
+	int send_buffer = (int)(board.flight_unit * CONN_WINDOW_SERVER);
+
 	if (conn->server)
-		return 0;
-	conn->recent = calloc(EXPORTER_RECENT, sizeof *conn->recent);
-	if (!conn->recent)
-		return -ENOMEM;
+		return;
+	/* The kernel says that there is room again when three quarters of this are free: once a
+	 * window's half was taken, rather than at each receive. */
+	setsockopt(conn->source.fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
 	conn->server = true;
 	conn->window = CONN_WINDOW_SERVER;
-	return 0;
 }
 
 void conn_allow_descriptors(struct conn *conn)
@@ -307,15 +311,4 @@ uint64_t conn_pidfd_inode(struct conn *conn)
 		conn->pidfd_inode = st.st_ino;
 	close(pidfd);
 	return conn->pidfd_inode;
-}
-
-struct conn *conn_find(uint64_t id)
-{
-	list_foreach(it, &board.conns) {
-		struct conn *conn = list_entry(it, struct conn, in_board);
-
-		if (conn->id == id)
-			return conn;
-	}
-	return NULL;
 }

@@ -15,7 +15,9 @@
 #include "table.h"
 
 struct door;
+struct handover;
 struct listing;
+struct recent;
 
 /* Descriptors that may be on their way to a connection. A client asks, waits and receives,
  * so that one would do; with four the kernel is asked how much is unread only at each fourth
@@ -26,43 +28,42 @@ struct listing;
 /* Packets without descriptors that may wait for a slow reader. */
 #define CONN_QUEUE_MAX 512u
 
-struct recent {
-	uint64_t session, conn;
-};
-
 struct conn {
+	/* what an introduction touches, together */
 	struct source source;
-	struct door *door;
+	uint32_t flight, window;	/* descriptors on their way to it, and how many may be */
+	uint32_t batch;			/* descriptors that it takes in one packet */
+	bool doomed;			/* ends with this round: nothing reaches it any more */
+	bool server;
+	bool deposits;			/* may send descriptors */
+	bool reap;			/* its queue may hold some: close it in the reaper */
 	struct account *account;	/* the door's */
 	struct user *user;
-	struct list in_door, in_board;
+	struct handover *handover;	/* owned; what it will be sent this round */
+	struct list queue;		/* packets that it has not taken yet */
+	struct list in_flights;		/* while flight > 0 */
+	uint64_t id;
+	struct recent *recent;		/* owned; its own ring, once it has asked who somebody is */
+	struct door *door;
+	char *who;			/* owned; the audit's words for it */
+	uint32_t who_len;
+	uint32_t uid, pid;
+	uint64_t pidfd_inode;		/* 0: not asked yet, or unknown */
 	struct table handles;
+
+	struct list in_door, in_board;
 	struct table fetches;		/* waits for this agent's answers, by serial */
 	struct list waits;
 	struct list slot_waits;		/* waits for room in its own window */
 	struct list starved;		/* its exporters whose clients wait for its window */
-	struct list queue;		/* packets that it has not taken yet */
-	struct list in_flights;		/* while flight > 0 */
 	struct list in_watchers;
 	struct list in_doomed;
 	struct listing *listing;	/* owned; a LIST under way */
-	struct recent *recent;		/* owned; servers only */
-	uint64_t id;
-	uint64_t pidfd_inode;		/* 0: not asked yet, or unknown */
-	uint32_t uid, pid;
-	uint32_t flight, window;
 	uint32_t queued;
-	uint32_t fetch_serial, next_recent;
+	uint32_t fetch_serial;
 	uint32_t watch_serial, watch_dropped;
-	uint32_t who_len;
-	char *who;			/* owned; the audit's words for it */
 	bool admin;
-	bool deposits;			/* may send descriptors */
-	bool reap;			/* its queue may hold some: close it in the reaper */
 	bool shared;			/* takes JOIN and nothing else */
-	bool server;
-	bool batches;			/* takes several descriptors in a packet */
-	bool doomed;			/* ends with this round: nothing reaches it any more */
 	bool dead;
 };
 
@@ -76,8 +77,8 @@ void conn_close(struct conn *conn);
 /* Close it at the end of the round: for where its objects are still being walked. */
 void conn_doom(struct conn *conn);
 
-/* It serves: a wider window. 0 or -ENOMEM. */
-int conn_make_server(struct conn *conn);
+/* It serves: a wider window. */
+void conn_make_server(struct conn *conn);
 
 /* Let it send descriptors from now on. */
 void conn_allow_descriptors(struct conn *conn);
@@ -100,5 +101,3 @@ void conn_await_drain(struct conn *conn);
 
 /* The inode of its process's pidfd, asked once; 0 when the kernel does not tell. */
 uint64_t conn_pidfd_inode(struct conn *conn);
-
-struct conn *conn_find(uint64_t id);

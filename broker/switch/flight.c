@@ -18,6 +18,9 @@
  * flight; half of that is never felt. */
 #define FLIGHT_TOTAL 1000u
 
+/* What a sweep makes room for, so that it is not the next introduction's work again. */
+#define SWEEP_ROOM 64u
+
 int flight_init(void)
 {
 	struct rlimit limit;
@@ -69,17 +72,28 @@ void flight_refresh(struct conn *conn)
 		return;
 	unread = (flight_bytes(conn) + board.flight_unit - 1) / board.flight_unit;
 	/* A batch's descriptors share one packet: nothing less than empty is certain there. */
-	if (unread == 0 || (!conn->batches && unread < conn->flight))
+	if (unread == 0 || (conn->batch <= 1 && unread < conn->flight))
 		lower(conn, unread);
 }
 
-/* Refresh whoever may be in the way of one more: all, or those of one account. */
-static void sweep(const struct account *account, const struct user *user)
+/* Refresh those who were sent something longest ago, until there is some room again: most have
+ * read it long since. */
+static void sweep_all(void)
+{
+	list_foreach_safe(it, &board.flights) {
+		flight_refresh(list_entry(it, struct conn, in_flights));
+		if (board.flight_total + SWEEP_ROOM <= board.flight_max)
+			break;
+	}
+}
+
+/* Refresh those of one account. */
+static void sweep_account(const struct account *account, const struct user *user)
 {
 	list_foreach_safe(it, &board.flights) {
 		struct conn *conn = list_entry(it, struct conn, in_flights);
 
-		if (!account || conn->account == account || conn->user == user)
+		if (conn->account == account || conn->user == user)
 			flight_refresh(conn);
 	}
 }
@@ -91,9 +105,9 @@ bool flight_room(struct conn *conn)
 	if (conn->flight >= conn->window)
 		return false;
 	if (!account_room(conn->account, conn->user, RESOURCE_FLIGHT))
-		sweep(conn->account, conn->user);
+		sweep_account(conn->account, conn->user);
 	if (board.flight_total >= board.flight_max)
-		sweep(NULL, NULL);
+		sweep_all();
 	return board.flight_total < board.flight_max &&
 	       account_room(conn->account, conn->user, RESOURCE_FLIGHT);
 }

@@ -68,6 +68,17 @@ static void grant_expire(struct timer *t)
 	grant_free(grant, -EKEYEXPIRED);
 }
 
+/* The service has not taken what it was sent; or a quota, or the kernel, has no room. */
+static void await_room(struct grant *grant, struct exporter *e)
+{
+	if (e->conn->flight < e->conn->window && list_empty(&e->conn->queue)) {
+		listener_retry_grant(grant);
+		return;
+	}
+	source_set(&grant->listener, 0);
+	exporter_await_room(e);
+}
+
 /* Accept where the service has room; the socket is the service's from then on. One at a time:
  * finding that there is no more costs the kernel a whole socket, and the loop comes back. */
 static void grant_ready(struct source *source, uint32_t events)
@@ -85,15 +96,15 @@ static void grant_ready(struct source *source, uint32_t events)
 		close_path(grant);
 		return;
 	}
-	if (!list_empty(&e->handle->conn->queue) || !flight_room(e->handle->conn)) {
-		listener_retry_grant(grant);
+	if (!list_empty(&e->conn->queue) || !flight_room(e->conn)) {
+		await_room(grant, e);
 		return;
 	}
 	fd = listener_accept(source->fd);
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
 		listener_retry_grant(grant);
 	else if (fd >= 0 && introduce_accepted(grant, fd) < 0)
-		listener_retry_grant(grant);
+		await_room(grant, e);
 }
 
 int grant_listen(struct grant *grant)

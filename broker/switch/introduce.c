@@ -54,13 +54,19 @@ void asking_park(struct asking *a, struct list *queue, struct service *service,
 		 uint64_t at_least_usec)
 {
 	uint64_t deadline = a->request.deadline_usec;
+	uint64_t room = a->wait ? a->wait->room_deadline_usec : 0;
 	int r;
 
-	if (at_least_usec && deadline != UINT64_MAX && deadline < timer_now() + at_least_usec)
-		deadline = timer_now() + at_least_usec;
+	/* Counted from the first time: being parked again gives no more time. */
+	if (at_least_usec && !room)
+		room = timer_now() + at_least_usec;
+	if (at_least_usec && deadline < room)
+		deadline = room;
 	r = wait_park(a->conn, &a->request, queue, service, deadline, &a->wait);
 	if (r < 0)
 		asking_refuse(a, r);
+	else
+		a->wait->room_deadline_usec = at_least_usec ? room : 0;
 }
 
 void asking_absent(struct asking *a, struct list *queue, struct service *service, int error)
@@ -86,12 +92,16 @@ void introduced(struct ref *ref, const char *name, struct account *door, struct 
 		user->introductions++;
 	ref->service->introductions++;
 	ref_use(ref);
-	if (!ref->words)
-		ref->words = audit_ref_words(name ? name : ref->service->name,
-					     ref->service->name, ref->label, &ref->words_len);
-	if (ref->words)
-		audit_introduced(&board.audit, who, who_len, ref->words, ref->words_len, session,
-				 way, path);
+	audit_introduced(&board.audit, &(struct audit_introduction){
+		.who = who,
+		.who_len = who_len,
+		.name = name ? name : ref->service->name,
+		.service = ref->service->name,
+		.label = ref->label,
+		.session = session,
+		.way = way,
+		.path = path,
+	});
 }
 
 /* The client has been served. */

@@ -47,6 +47,6 @@ void introduce_refuse(struct conn *conn, const struct request *request, int erro
 void session_write(const struct exporter *e, const struct session *session,
 		   struct wire_writer *w);
 
-/* Send an INCOMING with the service's end: at once or with the round's batch.
- * Room was asked for. The descriptor is taken over in any case. 0 or a negative errno. */
+/* Send an INCOMING with the service's end, taken over on success, at the end of the round.
+ * Room was asked for. 0, -EPIPE (it is gone), -EAGAIN. */
 int session_send(struct exporter *e, const struct session *session, int fd);

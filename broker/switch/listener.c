@@ -87,7 +87,7 @@ int listener_accept(int fd)
 /* How long to leave an exhausted kernel or quota alone. */
 #define RETRY_USEC 10000
 
-static void arm_retry(void)
+void listener_retry_soon(void)
 {
 	if (!timer_armed(&board.retry))
 		timer_arm(&board.timers, &board.retry, timer_now() + RETRY_USEC);
@@ -98,7 +98,7 @@ void listener_retry_door(struct door *door)
 	source_set(&door->listener, 0);
 	door->full = true;
 	board.accept_stopped = true;
-	arm_retry();
+	listener_retry_soon();
 }
 
 void listener_forget_door(struct door *door)
@@ -111,14 +111,14 @@ void listener_retry_grant(struct grant *grant)
 	source_set(&grant->listener, 0);
 	list_remove(&grant->in_retries);
 	list_append(&board.accept_retries, &grant->in_retries);
-	arm_retry();
+	listener_retry_soon();
 }
 
 void wait_retry_later(struct wait *wait)
 {
 	list_remove(&wait->in_queue);
 	list_append(&board.retries, &wait->in_queue);
-	arm_retry();
+	listener_retry_soon();
 }
 
 void listener_retry_all(void)

@@ -23,6 +23,7 @@ int listener_accept(int fd);
 /* Stop accepting, and try again after a moment. */
 void listener_retry_door(struct door *door);
 void listener_retry_grant(struct grant *grant);
+void listener_retry_soon(void);	/* nothing of its own: the loop is to go round again */
 void listener_forget_door(struct door *door);
 
 /* The retry timer is due: arm them all again. */

@@ -53,9 +53,9 @@ static void write_service(struct wire_writer *w, const struct service *service)
 	if (way_of(service))
 		wire_put_u32(w, TAG_WAY, way_of(service));
 	if (e) {
-		wire_put_string(w, TAG_DOOR, e->handle->conn->door->name);
-		wire_put_u32(w, TAG_UID, e->handle->conn->uid);
-		wire_put_u32(w, TAG_PID, e->handle->conn->pid);
+		wire_put_string(w, TAG_DOOR, e->conn->door->name);
+		wire_put_u32(w, TAG_UID, e->conn->uid);
+		wire_put_u32(w, TAG_PID, e->conn->pid);
 	}
 	if (service->placement)
 		wire_put_string(w, TAG_FILE, service->placement->file);

@@ -22,6 +22,7 @@
 #include "grant.h"
 #include "introduce.h"
 #include "place.h"
+#include "recent.h"
 #include "ref.h"
 #include "service.h"
 #include "wait.h"
@@ -87,12 +88,12 @@ static int serve(struct conn *conn, const struct wire_message *m, char name[65])
 	service->pins++;
 	r = handle_bind(conn, m->head.ref, ref, &handle);
 	if (r == 0) {
-		r = exporter_new(handle, way, types, batch,
+		r = exporter_new(handle, way, types,
 				 board.userns && wire_u64(m, TAG_USERNS, 0) == board.userns);
 		if (r < 0)
 			handle_free(handle);
-		else if (batch > 1)
-			conn->batches = true;
+		else if (batch > conn->batch)
+			conn->batch = batch;
 	}
 	service->pins--;
 	if (r < 0)
@@ -305,15 +306,12 @@ int on_fetched(struct conn *conn, const struct wire_message *m, int *fd)
 static int attest(struct conn *conn, const struct wire_message *m)
 {
 	uint64_t session = wire_u64(m, TAG_SESSION, 0);
-	const struct conn *client = NULL;
+	const struct conn *client = recent_find(conn, session);
 	uint8_t packet[32];
 	struct wire_writer w;
 	socklen_t len = sizeof(int);
 	int pidfd, r;
 
-	for (int i = 0; conn->recent && session && i < EXPORTER_RECENT; i++)
-		if (conn->recent[i].session == session)
-			client = conn_find(conn->recent[i].conn);
 	if (!client)
 		return -ESRCH;
 	if (!flight_room(conn))

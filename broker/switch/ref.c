@@ -60,8 +60,7 @@ void ref_break(struct ref *ref, int error)
 	}
 	list_remove(&ref->sibling);
 	free(ref->label);
-	free(ref->words);
-	ref->label = ref->words = NULL;
+	ref->label = NULL;
 	ref->rights = 0;
 }
 

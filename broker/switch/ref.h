@@ -19,14 +19,12 @@ struct service;
 struct ref {
 	struct ref *parent;	/* NULL: a service's root */
 	struct service *service;
-	struct list children, sibling;
-	struct list handles;
 	char *label;		/* owned; NULL: none */
-	char *words;		/* owned; the audit's words for it, from its first use on */
-	uint32_t words_len;
 	uint64_t expires_usec;	/* CLOCK_BOOTTIME; UINT64_MAX: never */
 	uint32_t rights;
 	uint32_t uses;		/* left; REF_UNLIMITED */
+	struct list children, sibling;
+	struct list handles;
 };
 
 /* A reference as one connection holds it, by a number of that client's choice. */

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "batch.h"
 #include "board.h"
 #include "conn.h"
 #include "door.h"
@@ -68,12 +67,10 @@ void service_settle(struct service *service)
 	list_remove(&service->in_board);
 	table_remove(&board.services, table_hash_name(service->name, strlen(service->name)),
 		     service);
-	free(service->root.words);
 	free(service);
 }
 
-int exporter_new(struct handle *handle, uint32_t way, uint32_t types, uint32_t batch,
-		 bool same_userns)
+int exporter_new(struct handle *handle, uint32_t way, uint32_t types, bool same_userns)
 {
 	struct service *service = handle->ref->service;
 	struct exporter *e;
@@ -85,16 +82,14 @@ int exporter_new(struct handle *handle, uint32_t way, uint32_t types, uint32_t b
 		return -ENOMEM;
 	*e = (struct exporter){
 		.service = service,
+		.conn = handle->conn,
+		.id = handle->id,
 		.handle = handle,
 		.way = way,
 		.types = types,
 		.same_userns = same_userns,
 	};
-	if (conn_make_server(handle->conn) < 0 ||
-	    (batch > 1 && !(e->batch = batch_new(e, batch)))) {
-		free(e);
-		return -ENOMEM;
-	}
+	conn_make_server(handle->conn);
 	list_init(&e->in_starved);
 	list_init(&e->fetches);
 	handle->exporter = e;
@@ -111,8 +106,6 @@ void exporter_free(struct exporter *e)
 	service->exporter = NULL;
 	e->handle->exporter = NULL;
 	list_remove(&e->in_starved);
-	if (e->batch)
-		batch_free(e->batch);
 	list_init(&waiting);
 	list_splice(&waiting, &e->fetches);
 	wait_agent_gone(&waiting);
@@ -121,6 +114,15 @@ void exporter_free(struct exporter *e)
 		grant_reclaim(list_entry(it, struct grant, in_service));
 	service->pins--;
 	service_up(service);
+}
+
+void exporter_await_room(struct exporter *e)
+{
+	struct conn *conn = e->conn;
+
+	list_remove(&e->in_starved);
+	list_append(&conn->starved, &e->in_starved);
+	conn_await_drain(conn);
 }
 
 int service_hold(struct service *service, struct conn *by, int fd)

@@ -17,35 +17,33 @@ struct wait;
 /* Types of socket that can be served and asked for, as bits. */
 #define SOCKET_TYPES (1u << SOCK_STREAM | 1u << SOCK_DGRAM | 1u << SOCK_SEQPACKET)
 
-/* The sessions that an exporter was introduced to last, so that it can ask who they are. */
-#define EXPORTER_RECENT 64
-
 /* A connection that takes descriptors, or opens sockets, for a service. */
 struct exporter {
+	struct conn *conn;
 	struct service *service;
-	struct handle *handle;
+	uint32_t id;		/* the handle's number on that connection */
 	uint32_t way;		/* WAY_PAIR or WAY_FETCH */
 	uint32_t types;		/* bits (1 << SOCK_x) */
 	bool same_userns;	/* uids mean the same to it as to us */
-	struct batch *batch;	/* owned; NULL: one descriptor a packet */
+	struct handle *handle;
 	struct list fetches;	/* waits for sockets that it was asked to open */
 	uint32_t fetching;	/* their number */
 	struct list in_starved;	/* of its connection, while its window is full */
 };
 
 struct service {
-	struct ref root;
 	struct exporter *exporter;	/* NULL: nobody */
-	struct placement *placement;	/* NULL: none */
-	int held;			/* -1, or a descriptor to be handed out */
-	struct door *held_door;		/* who is charged for it */
-	struct user *held_user;
-	struct list grants;		/* their in_service */
-	struct list waits;		/* for it to be served, or for room */
-	struct list in_board;
-	uint64_t id;
 	uint64_t introductions;
 	uint32_t pins;			/* users on the stack: not to be freed now */
+	int held;			/* -1, or a descriptor to be handed out */
+	struct ref root;
+	struct list waits;		/* for it to be served, or for room */
+	struct list grants;		/* their in_service */
+	struct placement *placement;	/* NULL: none */
+	struct door *held_door;		/* who is charged for it */
+	struct user *held_user;
+	struct list in_board;
+	uint64_t id;
 	char name[];
 };
 
@@ -65,9 +63,11 @@ static inline bool service_is_up(const struct service *service)
 }
 
 /* Let conn serve through handle. 0, -EBUSY, -ENOMEM. */
-int exporter_new(struct handle *handle, uint32_t way, uint32_t types, uint32_t batch,
-		 bool same_userns);
+int exporter_new(struct handle *handle, uint32_t way, uint32_t types, bool same_userns);
 void exporter_free(struct exporter *exporter);
+
+/* Go on with its service's waits and listeners when it has taken something. */
+void exporter_await_room(struct exporter *exporter);
 
 /* Keep fd (taken over on success) for the service. 0, -EBUSY, -EDQUOT. */
 int service_hold(struct service *service, struct conn *by, int fd);

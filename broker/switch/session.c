@@ -2,13 +2,14 @@
 /*
  * What a service is told of a session, and the hand-over of its end.
  */
-#include <unistd.h>
+#include <errno.h>
 
 #include "../../libintro/wire/message.h"
-#include "batch.h"
 #include "board.h"
 #include "conn.h"
+#include "handover.h"
 #include "introduce.h"
+#include "recent.h"
 #include "service.h"
 
 void session_write(const struct exporter *e, const struct session *s, struct wire_writer *w)
@@ -28,36 +29,22 @@ void session_write(const struct exporter *e, const struct session *s, struct wir
 		wire_put_u64(w, TAG_PIDFD_INODE, s->client.pidfd_inode);
 }
 
-static void remember(struct conn *conn, const struct session *s)
-{
-	conn->recent[conn->next_recent++ % EXPORTER_RECENT] = (struct recent){
-		.session = s->number,
-		.conn = s->client.conn,
-	};
-}
-
 int session_send(struct exporter *e, const struct session *s, int fd)
 {
-	struct conn *conn = e->handle->conn;
-	uint8_t packet[512];
+	struct conn *conn = e->conn;
 	struct wire_writer w;
-	int r;
+	uint8_t *message;
 
-	wire_begin(&w, packet, sizeof packet, WIRE_INCOMING, 0, e->handle->id, 1);
+	if (conn->doomed)
+		return -EPIPE;
+	if (!list_empty(&conn->queue))
+		return -EAGAIN;
+	message = handover_reserve(conn);
+	if (!message)
+		return -EAGAIN;
+	wire_begin(&w, message, HANDOVER_MESSAGE_MAX, WIRE_INCOMING, 0, e->id, 1);
 	session_write(e, s, &w);
-	if (e->batch) {
-		r = batch_add(e->batch, packet, wire_finish(&w), fd);
-		if (r < 0)
-			reaper_dispose(&board.reaper, fd);
-	} else {
-		r = conn_send_fds(conn, packet, wire_finish(&w), &fd, 1);
-		/* Of a pair the client has no end yet: nothing can be in the queue. */
-		if (s->way == WAY_PAIR)
-			close(fd);
-		else
-			reaper_dispose(&board.reaper, fd);
-	}
-	if (r == 0)
-		remember(conn, s);
-	return r;
+	handover_commit(conn, wire_finish(&w), fd);
+	recent_add(conn, s->number, s->client.conn);
+	return 0;
 }

@@ -17,15 +17,16 @@
 
 #include "../../libintro/wire/message.h"
 #include "../channel.h"
-#include "batch.h"
 #include "board.h"
 #include "conn.h"
 #include "door.h"
 #include "flight.h"
 #include "grant.h"
+#include "handover.h"
 #include "link.h"
 #include "listener.h"
 #include "place.h"
+#include "reserve.h"
 #include "service.h"
 
 struct board board;
@@ -58,7 +59,8 @@ static void end_round(void)
 {
 	list_foreach_safe(it, &board.doomed)
 		conn_close(list_entry(it, struct conn, in_doomed));
-	batch_flush_all();
+	handover_flush_all();
+	reserve_refill();
 	reaper_flush(&board.reaper);
 	while (graves.used > 0)
 		free(graves.objects[--graves.used]);
@@ -203,7 +205,7 @@ static void init_lists(void)
 {
 	struct list *lists[] = {
 		&board.service_list, &board.doors,   &board.users,   &board.conns,
-		&board.watchers,     &board.doomed,  &board.batches, &board.retries,
+		&board.watchers,     &board.doomed,  &board.handovers, &board.retries,
 		&board.flights,	     &board.accept_retries,
 	};
 
@@ -244,7 +246,7 @@ static int set_up(const struct switch_options *options)
 		return -errno;
 	umask(0);
 	(void)((r = table_seed()) < 0 || (r = flight_init()) < 0 ||
-	       (r = open_directories()) < 0 || (r = place_start()) < 0 ||
+	       (r = reserve_start()) < 0 || (r = open_directories()) < 0 || (r = place_start()) < 0 ||
 	       (r = reaper_start(&board.reaper)) < 0 || (r = link_start(CHANNEL_FD)) < 0);
 	return r;
 }
@@ -256,6 +258,7 @@ static void loop(void)
 	while (!board.stopping) {
 		int n = epoll_wait(board.epoll, events, EVENTS_AT_ONCE, timer_run(&board.timers));
 
+		board.audit.time_known = false;
 		for (int i = 0; i < n; i++) {
 			struct source *source = events[i].data.ptr;
 

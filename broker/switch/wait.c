@@ -85,7 +85,7 @@ static int same_serial(const void *value, const void *key)
 
 int wait_for_agent(struct wait *wait, struct exporter *agent)
 {
-	struct conn *conn = agent->handle->conn;
+	struct conn *conn = agent->conn;
 	uint32_t serial = ++conn->fetch_serial;
 	int r = table_add(&conn->fetches, table_hash_number(serial), wait);
 
@@ -107,7 +107,7 @@ void wait_leave_agent(struct wait *wait)
 		return;
 	wait->agent = NULL;
 	agent->fetching--;
-	table_remove(&agent->handle->conn->fetches, table_hash_number(wait->agent_serial), wait);
+	table_remove(&agent->conn->fetches, table_hash_number(wait->agent_serial), wait);
 	list_remove(&wait->in_queue);
 }
 

@@ -29,6 +29,7 @@ struct request {
 struct wait {
 	struct request request;
 	struct conn *conn;
+	uint64_t room_deadline_usec; /* for what is not its client's to wait for; 0: not yet */
 	struct list in_conn;	/* conn->waits */
 	struct list in_queue;	/* what it waits for */
 	struct timer timer;

@@ -15,6 +15,8 @@
 #include "flight.h"
 #include "introduce.h"
 #include "place.h"
+#include "recent.h"
+#include "reserve.h"
 #include "service.h"
 
 /* How long an agent has for opening a socket. */
@@ -34,16 +36,12 @@ static struct party party_of(struct conn *conn)
 /* The service has not taken what it was sent: go on when it has. */
 static void await_room(struct asking *a, struct exporter *e)
 {
-	struct conn *server = e->handle->conn;
-
-	if (server->flight < server->window) {
+	if (e->conn->flight < e->conn->window && list_empty(&e->conn->queue)) {
 		asking_retry(a);
 		return;
 	}
 	asking_park(a, &a->service->waits, a->service, ROOM_WAIT_USEC);
-	list_remove(&e->in_starved);
-	list_append(&server->starved, &e->in_starved);
-	conn_await_drain(server);
+	exporter_await_room(e);
 }
 
 void by_pair(struct asking *a, struct exporter *e)
@@ -56,11 +54,11 @@ void by_pair(struct asking *a, struct exporter *e)
 	};
 	int pair[2], r;
 
-	if (!flight_room(e->handle->conn)) {
+	if (!flight_room(e->conn)) {
 		await_room(a, e);
 		return;
 	}
-	if (socketpair(AF_UNIX, (int)a->request.type | SOCK_CLOEXEC, 0, pair) < 0) {
+	if (reserve_pair((int)a->request.type, pair) < 0) {
 		asking_retry(a);
 		return;
 	}
@@ -69,20 +67,20 @@ void by_pair(struct asking *a, struct exporter *e)
 	r = session_send(e, &session, pair[1]);
 	if (r == 0) {
 		asking_answer(a, pair[0], session.number, WAY_PAIR);
-	} else if (r == -ETOOMANYREFS) {
-		asking_retry(a);
-	} else if (r == -EAGAIN) {
-		await_room(a, e);
 	} else {
-		conn_doom(e->handle->conn);
-		asking_absent(a, &a->service->waits, a->service, -ECONNREFUSED);
+		close(pair[1]);
+		if (r == -EAGAIN)
+			await_room(a, e);
+		else
+			asking_absent(a, &a->service->waits, a->service, -ECONNREFUSED);
 	}
-	reaper_dispose(&board.reaper, pair[0]);
+	/* The service gets its end later than this: nothing of its can be in the queue. */
+	close(pair[0]);
 }
 
 void by_fetch(struct asking *a, struct exporter *e)
 {
-	struct conn *agent = e->handle->conn;
+	struct conn *agent = e->conn;
 	struct session session = {
 		.number = board.next_session++,
 		.type = a->request.type,
@@ -99,6 +97,9 @@ void by_fetch(struct asking *a, struct exporter *e)
 		asking_park(a, &a->service->waits, a->service, ROOM_WAIT_USEC);
 		return;
 	}
+	/* An agent has its time from now on, whatever was waited for before. */
+	if (a->wait)
+		a->wait->room_deadline_usec = 0;
 	asking_park(a, &e->fetches, NULL, AGENT_WAIT_USEC);
 	if (!a->wait)
 		return;
@@ -108,7 +109,8 @@ void by_fetch(struct asking *a, struct exporter *e)
 		return;
 	}
 	a->wait->session = session.number;
-	wire_begin(&w, packet, sizeof packet, WIRE_FETCH, a->wait->agent_serial, e->handle->id, 0);
+	recent_add(agent, session.number, a->conn->id);
+	wire_begin(&w, packet, sizeof packet, WIRE_FETCH, a->wait->agent_serial, e->id, 0);
 	session_write(e, &session, &w);
 	conn_send(agent, packet, wire_finish(&w));
 }

@@ -60,7 +60,7 @@ static void judge_service(struct verdict *v, const struct service *service, bool
 		v->error = EBUSY;
 		if (e)
 			SAY(v->reason, "\"%s\" is being served by pid %u through door \"%s\"",
-			    service->name, e->handle->conn->pid, e->handle->conn->door->name);
+			    service->name, e->conn->pid, e->conn->door->name);
 		else
 			SAY(v->reason, "a descriptor is held under \"%s\"", service->name);
 		SAY(v->advice, "%s", e ? "end that service first" : "intro take it first");
@@ -69,11 +69,11 @@ static void judge_service(struct verdict *v, const struct service *service, bool
 		SAY(v->reason, "nobody serves \"%s\" now", service->name);
 		SAY(v->advice, "intro serve %s -- PROGRAM, or have clients wait (--wait)",
 		    service->name);
-	} else if (!serve && e && e->handle->conn->flight >= e->handle->conn->window) {
+	} else if (!serve && e && e->conn->flight >= e->conn->window) {
 		v->error = EAGAIN;
 		SAY(v->reason, "the service has %u introductions that it has not taken",
-		    e->handle->conn->flight);
-		SAY(v->advice, "it is slow or stuck: look at pid %u", e->handle->conn->pid);
+		    e->conn->flight);
+		SAY(v->advice, "it is slow or stuck: look at pid %u", e->conn->pid);
 	}
 }
 
