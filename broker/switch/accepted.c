@@ -12,6 +12,7 @@
 #include "board.h"
 #include "conn.h"
 #include "grant.h"
+#include "handover.h"
 #include "introduce.h"
 #include "service.h"
 
@@ -41,6 +42,9 @@ int introduce_accepted(struct grant *grant, int fd)
 	who_len = (uint32_t)audit_write_who(grant->door, cred.uid, cred.pid, who);
 	r = session_send(e, &session, fd);
 	if (r == 0) {
+		/* Its client has long been let in: only the service is waited for. */
+		if (e->conn->batch <= 1)
+			handover_flush(e->conn);
 		introduced(&grant->ref, grant->name, &grant->door->account, NULL, who, who_len,
 			   session.number, WAY_LISTEN, (int)session.path);
 		return 0;

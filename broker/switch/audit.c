@@ -49,6 +49,23 @@ static inline char *put_text(char *p, const char *text)
 	return put_bytes(p, text, strlen(text));
 }
 
+/* Sessions are numbered one after the other: mostly one digit changes. */
+static char *put_session(struct audit *a, char *p, uint64_t session)
+{
+	uint32_t at = sizeof a->digits;
+
+	if (session == a->session + 1 && a->digits[at - 1] < '9') {
+		a->digits[at - 1]++;
+		at = a->digits_at;
+	} else {
+		for (uint64_t n = session; n > 0 || at == sizeof a->digits; n /= 10)
+			a->digits[--at] = (char)('0' + n % 10);
+		a->digits_at = at;
+	}
+	a->session = session;
+	return put_bytes(p, a->digits + at, sizeof a->digits - at);
+}
+
 static char *put_number(char *p, uint64_t n)
 {
 	char digits[20];
@@ -179,7 +196,7 @@ void audit_introduced(struct audit *a, const struct audit_introduction *i)
 	if (!line)
 		return;
 	p = put_time(a, line);
-	p = put_count(p, " introduced session=", i->session);
+	p = put_session(a, put_word(p, " introduced session="), i->session);
 	p = put_bytes(p, i->who, i->who_len);
 	p = put_field(p, " name=", i->name);
 	p = put_field(p, " service=", i->service);

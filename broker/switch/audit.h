@@ -28,6 +28,9 @@ struct audit {
 	int64_t second;		/* for which the time's text is valid */
 	bool time_known;	/* in this round of the loop; cleared by whoever runs that */
 	char time[AUDIT_TIME_LEN + 1];
+	uint64_t session;	/* whose digits these are */
+	char digits[20];
+	uint32_t digits_at;	/* where in digits they begin */
 	size_t used;
 	char buffer[AUDIT_BUFFER_BYTES];
 };

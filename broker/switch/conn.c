@@ -156,16 +156,20 @@ void conn_doom(struct conn *conn)
 	list_append(&board.doomed, &conn->in_doomed);
 }
 
+void conn_widen(struct conn *conn, bool wide)
+{
+	/* The kernel says that there is room again when three quarters of this, which it doubles
+	 * (socket(7)), are free: once a window's half was taken, rather than at each receive. */
+	int bytes = (int)(board.flight_unit * (wide ? board.flight_max : CONN_WINDOW_SERVER));
+
+	setsockopt(conn->source.fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 void conn_make_server(struct conn *conn)
 {
-	/* Doubled by the kernel (socket(7)). */
-	int send_buffer = (int)(board.flight_unit * CONN_WINDOW_SERVER);
-
 	if (conn->server)
 		return;
-	/* The kernel says that there is room again when three quarters of this are free: once a
-	 * window's half was taken, rather than at each receive. */
-	setsockopt(conn->source.fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
+	conn_widen(conn, false);
 	conn->server = true;
 	conn->window = CONN_WINDOW_SERVER;
 }

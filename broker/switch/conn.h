@@ -21,9 +21,10 @@ struct recent;
 
 /* Descriptors that may be on their way to a connection. A client asks, waits and receives,
  * so that one would do; with four the kernel is asked how much is unread only at each fourth
- * introduction. */
+ * introduction. A service that does not keep up makes its clients wait until it has worked off
+ * half of its window: with 64 their p99 was three times what it is with 16, at the same rate. */
 #define CONN_WINDOW_CLIENT 4u
-#define CONN_WINDOW_SERVER 64u
+#define CONN_WINDOW_SERVER 16u
 
 /* Packets without descriptors that may wait for a slow reader. */
 #define CONN_QUEUE_MAX 512u
@@ -79,6 +80,9 @@ void conn_doom(struct conn *conn);
 
 /* It serves: a wider window. */
 void conn_make_server(struct conn *conn);
+
+/* Room in a service's socket for more than a window, while it is sent what it asked for. */
+void conn_widen(struct conn *conn, bool wide);
 
 /* Let it send descriptors from now on. */
 void conn_allow_descriptors(struct conn *conn);

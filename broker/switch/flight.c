@@ -102,8 +102,11 @@ bool flight_room(struct conn *conn)
 {
 	if (conn->flight >= conn->window)
 		flight_refresh(conn);
-	if (conn->flight >= conn->window)
-		return false;
+	return conn->flight < conn->window && flight_room_beyond(conn);
+}
+
+bool flight_room_beyond(struct conn *conn)
+{
 	if (!account_room(conn->account, conn->user, RESOURCE_FLIGHT))
 		sweep_account(conn->account, conn->user);
 	if (board.flight_total >= board.flight_max)

@@ -20,6 +20,9 @@ int flight_init(void);
 /* May one more descriptor be sent to it? */
 bool flight_room(struct conn *conn);
 
+/* The same, whatever its window: by the accounts and the total alone. */
+bool flight_room_beyond(struct conn *conn);
+
 /* n descriptors were sent to it. */
 void flight_sent(struct conn *conn, uint32_t n);
 

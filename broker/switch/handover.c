@@ -152,6 +152,12 @@ void handover_commit(struct conn *conn, int len, int fd)
 	flight_sent(conn, 1);
 }
 
+void handover_flush(struct conn *conn)
+{
+	if (conn->handover)
+		flush(conn->handover);
+}
+
 void handover_flush_all(void)
 {
 	list_foreach_safe(it, &board.handovers)

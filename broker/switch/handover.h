@@ -21,6 +21,9 @@ uint8_t *handover_reserve(struct conn *conn);
 /* The message reserved last is so long (positive) and brings this descriptor, now taken over. */
 void handover_commit(struct conn *conn, int len, int fd);
 
+/* Send what was collected for this one now. */
+void handover_flush(struct conn *conn);
+
 /* Send all that were collected; at the end of each round. What the kernel has no room for is
  * tried again soon. */
 void handover_flush_all(void);

@@ -239,8 +239,8 @@ static int give_listener(struct conn *conn, uint32_t serial, struct grant *grant
 	struct wire_writer w;
 	int r;
 
-	if (!flight_room(conn))
-		return -EAGAIN;
+	if (!flight_room_beyond(conn))
+		return -EDQUOT;
 	if (grant->listener.fd < 0)
 		return 0;
 	wire_begin(&w, packet, sizeof packet, WIRE_LISTENER, serial, 0, 1);
@@ -261,12 +261,14 @@ int on_listeners(struct conn *conn, const struct wire_message *m, int *fd)
 
 	(void)fd;
 	if (r == 0) {
+		conn_widen(conn, true);
 		list_foreach(it, &handle->ref->service->grants) {
 			r = give_listener(conn, m->head.serial,
 					  list_entry(it, struct grant, in_service));
 			if (r < 0)
 				break;
 		}
+		conn_widen(conn, false);
 	}
 	conn_reply(conn, m->head.serial, r);
 	return 0;
