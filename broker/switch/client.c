@@ -5,10 +5,13 @@
 #include "client.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "../../libintro/wire/message.h"
+#include "../../libintro/wire/name.h"
 #include "../../libintro/wire/packet.h"
+#include "audit.h"
 #include "board.h"
 #include "conn.h"
 #include "door.h"
@@ -18,11 +21,23 @@
 #include "service.h"
 #include "wait.h"
 
+/* What is asked through the reference later has no name in the door any more. */
+static void audit_not_found(struct conn *conn, const char *name, int error)
+{
+	audit_write(&board.audit, &(struct audit_line){
+		.event = "refused",
+		.who = conn->who,
+		.who_len = conn->who_len,
+		.name = wire_name_ok(name, strlen(name)) ? name : NULL,
+		.error = error,
+	});
+}
+
 static int on_find(struct conn *conn, const struct wire_message *m, int *fd)
 {
 	struct handle *handle;
 	struct ref *ref;
-	char name[65];
+	char name[65] = "";
 	int r = wire_string(m, TAG_NAME, name, sizeof name) < 0 ? -EINVAL : 0;
 
 	(void)fd;
@@ -30,6 +45,8 @@ static int on_find(struct conn *conn, const struct wire_message *m, int *fd)
 		ref = door_resolve(conn->door, name, false);
 		r = ref ? handle_bind(conn, m->head.ref, ref, &handle) : -ENOENT;
 	}
+	if (r < 0)
+		audit_not_found(conn, name, r);
 	conn_reply(conn, m->head.serial, r);
 	return 0;
 }
