@@ -22,7 +22,8 @@ static bool to_stderr = true, to_journal;
 void log_open(bool stderr_wanted)
 {
 	to_journal = getenv("JOURNAL_STREAM") != NULL;
-	to_stderr = stderr_wanted || to_journal;
+	/* without a syslog (a container's machine) nobody would ever read it */
+	to_stderr = stderr_wanted || to_journal || access(_PATH_LOG, W_OK) < 0;
 	if (!to_stderr)
 		openlog("introd", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
