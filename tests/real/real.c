@@ -192,7 +192,10 @@ int audit_lines(const struct broker *b, int least, const char *const *words)
 {
 	struct audit_search s = { .words = words, .least = least };
 
-	base_path(b, s.path, "audit.log");
+	if (b->system)
+		base_path(b, s.path, "../audit.log");
+	else
+		base_path(b, s.path, "audit.log");
 	if (!wait_until(count_lines, &s))
 		harness_fail("%d audit lines with \"%s %s …\", wanted %d", s.found, words[0],
 			     words[1] ? words[1] : "", least);

@@ -50,6 +50,8 @@ bool childless(pid_t pid);
 
 /* ---- audit ---- */
 
+/* Of a system broker: in "audit.log" of its directory, to which its configuration has to send
+ * it. */
 /* Wait for an audit line that has all of these words ("introduced", "way=fetch"). */
 #define audit_says(b, ...) \
 	audit_find(b, (const char *const[]){ __VA_ARGS__, NULL })
