@@ -259,6 +259,11 @@ old=$(descendant "$redis" redis-server) || fail "where is Redis?"
 inode=$(stat -c %i "$redis_exports/redis.sock")
 shown "kill -9 $old                        # redis-server; its container starts another one"
 kill -9 "$old" || fail "Redis could not be killed"
+# It can still accept for a moment: what follows is about the next one.
+for _ in $(seq 500); do
+	[ -z "$(ls "/proc/$old/fd" 2>/dev/null)" ] && break
+	sleep 0.01
+done
 show "dial redis PING"
 case $out in +PONG*) ;; *) fail "the next connection by name did not work" ;; esac
 session "dial, after the restart" fetch redis
