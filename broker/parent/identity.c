@@ -40,8 +40,14 @@ int identity_choose(const char *name, struct sandbox_options *ret)
 		return r;
 	}
 	r = user_find("nobody", ret);
-	log_line(r < 0 ? LOG_ERR : LOG_WARNING, "there is no user \"introd\"%s; make one by "
-		 "useradd --system introd", r < 0 ? " and no \"nobody\"" :
-		 ", so the switch runs as \"nobody\", which other programs use too");
-	return r;
+	if (r < 0)
+		log_line(LOG_ERR, "there is no user \"introd\" and no \"nobody\"; make one by "
+			 "useradd --system introd");
+	return r < 0 ? r : 1;
+}
+
+void identity_warn(void)
+{
+	log_line(LOG_WARNING, "there is no user \"introd\", so the switch runs as \"nobody\", "
+		 "which other programs use too; make one by useradd --system introd");
 }

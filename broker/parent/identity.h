@@ -6,6 +6,9 @@
 
 #include "../sandbox.h"
 
-/* The user of this name; with "", introd, else nobody with a warning in the log. Never root.
- * 0 or a negative errno after a line in the log. */
+/* The user of this name; with "", introd, else nobody. Never root. 0; 1 when it is nobody for
+ * want of introd; or a negative errno after a line in the log. */
 int identity_choose(const char *name, struct sandbox_options *ret);
+
+/* Say in the log that the switch runs as nobody. */
+void identity_warn(void);

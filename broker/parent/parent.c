@@ -233,16 +233,20 @@ static int prepare(struct parent *p)
 {
 	const struct parent_options *o = p->options;
 	struct keeper *k = &p->keeper;
-	int r;
+	int r, chosen = 0;
 
 	if (activation_keep(k) < 0)
 		return EXIT_CONFIG;
 	p->reader = k->sandbox = (struct sandbox_options){ false, geteuid(), getegid() };
-	if (o->system && identity_choose("", &p->reader) < 0)
+	if (o->system)
+		chosen = identity_choose("", &p->reader);
+	if (chosen < 0)
 		return EXIT_TEMPORARY;
 	config_path_choose(p);
 	if (config_load(p, &k->config) < 0)
 		return EXIT_CONFIG;
+	if (chosen > 0 && !k->config.user[0])
+		identity_warn();
 	if (o->system && !k->config.user[0])
 		k->sandbox = p->reader;
 	else if (o->system && identity_choose(k->config.user, &k->sandbox) < 0)
