@@ -59,6 +59,14 @@ void base_path(const struct broker *b, char ret[static PATH_BYTES], const char *
 		harness_fail("a path is too long: %s", ret);
 }
 
+void dir_path(const struct broker *b, char ret[static PATH_BYTES], const char *file)
+{
+	int n = snprintf(ret, PATH_BYTES, "%s/%s", b->dir, file);
+
+	if (n < 0 || (size_t)n >= PATH_BYTES)
+		harness_fail("a path is too long: %s", ret);
+}
+
 /* ---- agents ---- */
 
 /* argv[4] is the place for the descriptor's number. */
@@ -84,7 +92,7 @@ pid_t agent_run_ready(const struct broker *b, const struct spawn *how,
 	keep[kept++] = ready[1];
 	keep[kept] = -1;
 	with.keep = keep;
-	base_path(b, log, "../agents.log");
+	dir_path(b, log, "agents.log");
 	if (!with.err && !getenv("TEST_LOG"))
 		with.err = err = MUST(open(log, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
 	pid = broker_cli_spawn(b, &with, args);
@@ -193,7 +201,7 @@ int audit_lines(const struct broker *b, int least, const char *const *words)
 	struct audit_search s = { .words = words, .least = least };
 
 	if (b->system)
-		base_path(b, s.path, "../audit.log");
+		dir_path(b, s.path, "audit.log");
 	else
 		base_path(b, s.path, "audit.log");
 	if (!wait_until(count_lines, &s))

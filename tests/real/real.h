@@ -27,9 +27,11 @@ void real_end(struct real *r);
 #define cli_ok(b, ...) cli_must_succeed(b, (const char *const[]){ "intro", __VA_ARGS__, NULL })
 void cli_must_succeed(const struct broker *b, const char *const *argv);
 
-/* A path below the broker's directory, such as "doors/web/redis" (of BASE). */
+/* A path below the broker's directory BASE, such as "doors/web/redis". */
 void base_path(const struct broker *b, char ret[static PATH_BYTES], const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A path in the test's own directory, in which BASE is, too. */
+void dir_path(const struct broker *b, char ret[static PATH_BYTES], const char *file);
 
 /* ---- agents ---- */
 

@@ -158,7 +158,7 @@ static pid_t start_server(const struct broker *b)
 	program_path("intro", intro);
 	MUST(pipe2(ready, O_CLOEXEC));
 	snprintf(number, sizeof number, "%d", ready[1]);
-	base_path(b, log, "../agents.log");
+	dir_path(b, log, "agents.log");
 	err = MUST(open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
 	pid = sandbox_start((&(struct sandbox){ .b = b, .door = "cache", .export = true,
 		.how = { .keep = (const int[]){ ready[1], -1 }, .err = err } }), intro, "serve", "redis",

@@ -118,7 +118,7 @@ static void host_begin(struct host *h)
 	*h = (struct host){ 0 };
 	snprintf(h->user, sizeof h->user, "%s", pw->pw_name);
 	real_begin(&h->r, NULL);
-	base_path(&h->r.b, h->dir, "../ssh");
+	dir_path(&h->r.b, h->dir, "ssh");
 	MUST(mkdir(h->dir, 0755));
 	write_configurations(h);
 	cr_shell(h, "for key in host client; do ssh-keygen -q -t ed25519 -N '' -f \"$1/$key\"; "

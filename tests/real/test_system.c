@@ -40,8 +40,8 @@ static void configure(const struct broker *b, const char *doors)
 	snprintf(text, sizeof text, "user = \"nobody\"\naudit = \"%s/audit.log\"\n%s", b->dir,
 		 doors);
 	/* never half written: it may be being read for an earlier reload */
-	base_path(b, path, "../introd.conf");
-	base_path(b, next, "../introd.conf.next");
+	dir_path(b, path, "introd.conf");
+	dir_path(b, next, "introd.conf.next");
 	file_write(next, text);
 	MUST(rename(next, path));
 }
