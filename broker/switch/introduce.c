@@ -65,7 +65,7 @@ void asking_park(struct asking *a, struct list *queue, struct service *service,
 	r = wait_park(a->conn, &a->request, queue, service, deadline, &a->wait);
 	if (r < 0)
 		asking_refuse(a, r);
-	else
+	else	/* wait_park() has set it. NOLINTNEXTLINE(*-core.NullDereference) */
 		a->wait->room_deadline_usec = at_least_usec ? room : 0;
 }
 
