@@ -316,7 +316,7 @@ bool speaks(int fd, const char *say, const char *wanted)
 	char got[256];
 	size_t n = 0;
 
-	if (send(fd, say, strlen(say), MSG_NOSIGNAL) != (ssize_t)strlen(say))
+	if (*say && send(fd, say, strlen(say), MSG_NOSIGNAL) != (ssize_t)strlen(say))
 		return false;
 	while (n < strlen(wanted)) {
 		ssize_t more = wait_fd(fd, POLLIN) ? read(fd, got + n, sizeof got - n) : 0;

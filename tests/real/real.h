@@ -86,5 +86,5 @@ bool sandbox_works(void);
 
 /* Wait until somebody accepts connections there. */
 bool answers(const char *path);
-/* Whether writing say to fd brings back text beginning with wanted. */
+/* Whether writing say ("": nothing) to fd brings back text beginning with wanted. */
 bool speaks(int fd, const char *say, const char *wanted);
