@@ -224,17 +224,21 @@ TEST(system, serves_other_uids_what_the_configuration_grants)
 {
 	_cleanup_run_ struct run site = { 0 }, mirror = { 0 }, other = { 0 }, serve = { 0 },
 				 list = { 0 };
-	char intro[PATH_BYTES], socket[PATH_BYTES], alias[PATH_BYTES];
+	char intro[PATH_BYTES], socket[PATH_BYTES], alias[PATH_BYTES], *script;
 	struct real r;
 	pid_t agent, room;
 
 	NEED_ROOT;
 	system_begin(&r);
 	room = broker_switch_pid(&r.b, 0);
+	/* its text: the tree may be where no other user can read it */
+	script = file_read(FIXTURES "/hello.sh");
+	cr_assert_not_null(script);
 	program_path("intro", intro);
 	host_path(&r.b, socket, "site");
 	host_path(&r.b, alias, "mirror.sock");
-	agent = serve_as_other(&r.b, "--", "sh", FIXTURES "/hello.sh");
+	agent = serve_as_other(&r.b, "--", "sh", "-c", script);
+	free(script);
 
 	client(&site, "curl", "-sS", "--max-time", "10", "--unix-socket", socket,
 	       "http://x.invalid/");
