@@ -97,6 +97,7 @@ int apply_grant(const struct wire_message *m, const struct from *from)
 	if (from->entry) {
 		o.listener = *from->fd;
 		o.given = wire_u32(m, TAG_WHAT, 0) == ENTRY_LISTENER_GIVEN;
+		o.placed = wire_u32(m, TAG_WHAT, 0) == ENTRY_PLACED;
 	}
 	r = grant_new(door, &o, &grant);
 	if (r == 0 && from->entry)

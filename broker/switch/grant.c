@@ -116,7 +116,7 @@ int grant_listen(struct grant *grant)
 	drop_listener(grant);
 	grant->listener.fd = fd;
 	grant->listener.ready = grant_ready;
-	grant->placed = grant->given = false;
+	grant->placed = grant->given = grant->inherited = false;
 	if (source_add(&grant->listener, 0) < 0) {
 		close(fd);
 		grant->listener.fd = -1;
@@ -132,7 +132,9 @@ static void update_listener(struct grant *grant)
 	const struct exporter *e = grant->ref.service->exporter;
 	bool serve = board.started && e && e->types >> SOCK_STREAM & 1;
 
-	if (grant->given)
+	/* The server has not died with the last switch, and clients go straight to it; its agent
+	 * will be back. */
+	if (grant->given || (grant->inherited && !e))
 		return;
 	if ((grant->placed || grant->listener.fd < 0) && grant_listen(grant) < 0) {
 		link_log("cannot listen in door %s for %s", grant->door->name, grant->name);
@@ -164,6 +166,7 @@ void grant_update(struct grant *grant)
 	if (ref_check(&grant->ref, RIGHT_CONNECT) < 0) {
 		close_path(grant);
 	} else if (grant->ref.service->placement) {
+		grant->inherited = false;
 		if (placement_link(grant->ref.service->placement, grant) == 0) {
 			drop_listener(grant);
 			grant->placed = true;
@@ -236,6 +239,7 @@ int grant_new(struct door *door, const struct grant_options *o, struct grant **r
 	}
 	list_append(&door->grant_list, &grant->in_door);
 	list_append(&service->grants, &grant->in_service);
+	grant->placed = grant->inherited = o->placed;
 	if (o->given) {
 		grant->given = true;
 		grant->listener.ready = NULL;

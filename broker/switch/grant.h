@@ -29,6 +29,7 @@ struct grant {
 	uint32_t kept_uses;	/* what the parent would give back */
 	enum origin origin;
 	bool placed;		/* the file is a link to the server's socket */
+	bool inherited;		/* made by the last switch: left alone until somebody serves */
 	bool given;		/* the listener is somebody else's now: never accept on it */
 	char name[65];
 	char file[65];
@@ -40,6 +41,7 @@ struct grant_options {
 	enum origin origin;
 	int listener;		/* -1, or one that was kept (taken over) */
 	bool given;		/* and had been given away */
+	bool placed;		/* the file is the last switch's link to the server's socket */
 	uint64_t entry;		/* 0: a new one */
 };
 

@@ -87,8 +87,8 @@ void link_keep_grant(struct grant *grant)
 	wire_put_u32(&w, TAG_RIGHTS, grant->ref.rights);
 	if (uses != REF_UNLIMITED)
 		wire_put_u32(&w, TAG_USES, uses);
-	if (grant->given)
-		wire_put_u32(&w, TAG_WHAT, ENTRY_LISTENER_GIVEN);
+	if (grant->given || grant->placed)
+		wire_put_u32(&w, TAG_WHAT, grant->given ? ENTRY_LISTENER_GIVEN : ENTRY_PLACED);
 	if (grant->ref.expires_usec != UINT64_MAX)
 		wire_put_u64(&w, TAG_EXPIRES, grant->ref.expires_usec);
 	wire_put_u32(&w, TAG_ORIGIN, grant->origin);

@@ -15,9 +15,10 @@ struct door;
 struct grant;
 
 /* In a kept message's TAG_WHAT: the listener is somebody else's to accept on; the listener's
- * file is the service manager's. */
+ * file is the service manager's; the file is a link to the server's own socket. */
 #define ENTRY_LISTENER_GIVEN 1u
 #define ENTRY_LISTENER_ACTIVATED 2u
+#define ENTRY_PLACED 3u
 
 /* Start to serve the channel. 0 or a negative errno. */
 int link_start(int fd);
