@@ -16,7 +16,8 @@
 #include "real.h"
 
 #define FIXTURES SOURCE_DIR "/tests/real/fixtures"
-#define CLIENTS "60"
+#define CLIENTS 60
+#define PROCESSES 16	/* a Python each, in inetd style */
 
 /* The door "web" with "upper". */
 static void begin(struct real *r, char socket[static PATH_BYTES])
@@ -35,12 +36,14 @@ static void end(struct real *r)
 }
 
 /* Many clients at once, each with more to say than a socket buffers at first. */
-static void cr_all_served(const char *socket)
+static void cr_all_served(const char *socket, int clients)
 {
 	_cleanup_run_ struct run r = { 0 };
+	char number[12];
 
+	snprintf(number, sizeof number, "%d", clients);
 	run(&r, &(struct spawn){ .argv = (const char *const[]){
-		"python3", FIXTURES "/clients.py", socket, CLIENTS, NULL } });
+		"python3", FIXTURES "/clients.py", socket, number, NULL } });
 	cr_assert_str_eq(r.out, "all served\n", "%s", r.err);
 }
 
@@ -55,15 +58,15 @@ TEST(python, inetd_style)
 	/* fewer at once than there are clients: the others wait at the door */
 	agent = agent_start(&r.b, NULL, "upper", "--max", "4", "--", "python3",
 			    FIXTURES "/upper.py");
-	cr_all_served(socket);
+	cr_all_served(socket, PROCESSES);
 	fd = intro_dial("upper", SOCK_STREAM, HANG_MS);
 	cr_assert_geq(fd, 0, "%s", intro_strerror(fd));
 	cr_assert(speaks(fd, "by name\n", "BY NAME\n"));
 	close(fd);
 	cr_assert(childless(agent));
 	cr_assert_eq(agent_stop(agent), 0);
-	cr_assert_eq(audit_count(&r.b, atoi(CLIENTS), "introduced", "door=web", "way=listen",
-				 "path=local"), atoi(CLIENTS));
+	cr_assert_eq(audit_count(&r.b, PROCESSES, "introduced", "door=web", "way=listen",
+				 "path=local"), PROCESSES);
 	end(&r);
 }
 
@@ -77,14 +80,13 @@ TEST(python, private_listener)
 	begin(&r, socket);
 	agent = agent_start(&r.b, NULL, "upper", "--listen", "--", "python3",
 			    FIXTURES "/service.py");
-	cr_all_served(socket);
+	cr_all_served(socket, CLIENTS);
 	fd = intro_dial("upper", SOCK_STREAM, HANG_MS);
 	cr_assert_geq(fd, 0, "%s", intro_strerror(fd));
 	cr_assert(speaks(fd, "by name\n", "BY NAME\n"));
 	close(fd);
 	cr_assert_eq(agent_stop(agent), 0);
-	cr_assert_eq(audit_count(&r.b, atoi(CLIENTS), "introduced", "path=spliced"),
-		     atoi(CLIENTS));
+	cr_assert_eq(audit_count(&r.b, CLIENTS, "introduced", "path=spliced"), CLIENTS);
 	end(&r);
 }
 
@@ -97,7 +99,7 @@ TEST(python, doors_listeners)
 	begin(&r, socket);
 	agent = agent_start(&r.b, NULL, "upper", "--listen=door", "--", "python3",
 			    FIXTURES "/service.py");
-	cr_all_served(socket);
+	cr_all_served(socket, CLIENTS);
 	cr_assert_eq(agent_stop(agent), 0);
 	cr_assert_eq(audit_count(&r.b, 0, "introduced", "door=web"), 0);
 	end(&r);
