@@ -32,13 +32,15 @@ void introduce_refuse(struct conn *conn, const struct request *rq, int error)
 		name = rq->name;
 	conn->account->refusals++;
 	conn->user->account.refusals++;
-	audit_write(&board.audit, &(struct audit_line){
-		.event = "refused",
-		.who = conn->who,
-		.who_len = conn->who_len,
-		.name = name,
-		.error = error,
-	});
+	/* a reference to nothing was refused, by name, when it was looked up */
+	if (name)
+		audit_write(&board.audit, &(struct audit_line){
+			.event = "refused",
+			.who = conn->who,
+			.who_len = conn->who_len,
+			.name = name,
+			.error = error,
+		});
 	conn_reply(conn, rq->serial, error);
 }
 
