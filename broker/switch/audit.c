@@ -144,6 +144,8 @@ void audit_init(struct audit *a)
 	a->fd = -1;
 	a->kind = AUDIT_NONE;
 	a->second = -1;
+	a->session = UINT64_MAX;
+	a->digits[sizeof a->digits - 1] = '9';	/* no number's that could be counted up */
 	a->flush.due = flush_due;
 }
 
@@ -214,7 +216,9 @@ static void rotate(struct audit *a)
 {
 	int fd;
 
-	if (renameat(board.base_fd, AUDIT_FILE_NAME, board.base_fd, AUDIT_FILE_NAME ".1") < 0)
+	/* Not there: it was renamed already, and no new one could be opened then. */
+	if (renameat(board.base_fd, AUDIT_FILE_NAME, board.base_fd, AUDIT_FILE_NAME ".1") < 0 &&
+	    errno != ENOENT)
 		return;
 	fd = openat(board.base_fd, AUDIT_FILE_NAME,
 		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);

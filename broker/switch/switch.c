@@ -55,11 +55,14 @@ void board_bury(void *object)
 	graves.objects[graves.used++] = object;
 }
 
+/* What events and timers have left to do. Whoever ends may let others go on. */
 static void end_round(void)
 {
-	list_foreach_safe(it, &board.doomed)
-		conn_close(list_entry(it, struct conn, in_doomed));
 	handover_flush_all();
+	while (!list_empty(&board.doomed)) {
+		conn_close(list_entry(board.doomed.next, struct conn, in_doomed));
+		handover_flush_all();
+	}
 	reserve_refill();
 	reaper_flush(&board.reaper);
 	while (graves.used > 0)
@@ -256,8 +259,11 @@ static void loop(void)
 	struct epoll_event events[EVENTS_AT_ONCE];
 
 	while (!board.stopping) {
-		int n = epoll_wait(board.epoll, events, EVENTS_AT_ONCE, timer_run(&board.timers));
+		int n;
 
+		timer_run(&board.timers);
+		end_round();
+		n = epoll_wait(board.epoll, events, EVENTS_AT_ONCE, timer_sleep(&board.timers));
 		board.audit.time_known = false;
 		for (int i = 0; i < n; i++) {
 			struct source *source = events[i].data.ptr;
@@ -265,8 +271,8 @@ static void loop(void)
 			if (source->ready)
 				source->ready(source, events[i].events);
 		}
-		end_round();
 	}
+	end_round();
 }
 
 static void leave(void)

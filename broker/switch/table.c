@@ -64,11 +64,13 @@ uint64_t table_hash_name(const char *name, size_t len)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* Multiply and shift (Dietzfelbinger 1997), with a random multiplier: enough for numbers, which
- * stand in tables of their own connection. */
+/* Two rounds of multiply and fold, the first with a random multiplier: enough for numbers, which
+ * stand in tables of their own connection. One round left powers of two in few slots. */
 uint64_t table_hash_number(uint64_t n)
 {
-	return rotate((n ^ seed[1]) * (seed[0] | 1), 32);
+	n = (n ^ seed[1]) * (seed[0] | 1);
+	n = (n ^ n >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+	return n ^ n >> 32;
 }
 
 void *table_find(const struct table *t, uint64_t hash,

@@ -108,9 +108,19 @@ static bool looked_just_now(const struct timer_heap *heap)
 	return same && at(heap, 1)->deadline_usec >= last.first;
 }
 
+static int sleep_from(const struct timer_heap *heap, uint64_t now)
+{
+	uint64_t left;
+
+	last.first = at(heap, 1)->deadline_usec;
+	left = last.first > now ? (last.first - now + 999) / 1000 : 0;
+	last.sleep_msec = left > INT_MAX ? INT_MAX : (int)left;
+	return last.sleep_msec;
+}
+
 int timer_run(struct timer_heap *heap)
 {
-	uint64_t now, left;
+	uint64_t now;
 
 	if (heap->used == 0)
 		return -1;
@@ -125,8 +135,15 @@ int timer_run(struct timer_heap *heap)
 	last.first = UINT64_MAX;
 	if (heap->used == 0)
 		return -1;
-	last.first = at(heap, 1)->deadline_usec;
-	left = (last.first - now + 999) / 1000;
-	last.sleep_msec = left > INT_MAX ? INT_MAX : (int)left;
-	return last.sleep_msec;
+	return sleep_from(heap, now);
+}
+
+int timer_sleep(const struct timer_heap *heap)
+{
+	if (heap->used == 0)
+		return -1;
+	/* Nothing earlier was armed since the last look, within this round. */
+	if (at(heap, 1)->deadline_usec == last.first)
+		return last.sleep_msec;
+	return sleep_from(heap, timer_now());
 }

@@ -33,3 +33,6 @@ void timer_disarm(struct timer_heap *heap, struct timer *t);
 
 /* Call what is due. Returns milliseconds until the next deadline, rounded up, or -1. */
 int timer_run(struct timer_heap *heap);
+
+/* The same without calling anything: what is due by now gives 0. */
+int timer_sleep(const struct timer_heap *heap);
