@@ -23,6 +23,13 @@ void account_init(struct account *a)
 	memcpy(a->max, board.limits.max, sizeof a->max);
 }
 
+void account_init_unlimited(struct account *a)
+{
+	*a = (struct account){ 0 };
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		a->max[i] = UINT32_MAX;
+}
+
 bool account_room(const struct account *door, const struct user *user, enum resource what)
 {
 	return door->used[what] < door->max[what] &&
@@ -92,6 +99,13 @@ struct user *user_get(uint32_t uid)
 	account_init(&user->account);
 	list_append(&board.users, &user->in_board);
 	return user;
+}
+
+void user_init_nobody(struct user *user)
+{
+	*user = (struct user){ .uid = UINT32_MAX, .conns = 1 };
+	list_init(&user->in_board);
+	account_init_unlimited(&user->account);
 }
 
 void user_hold(struct user *user)

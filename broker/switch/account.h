@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who uses how much, and how much it may: an account per door and one per uid, both charged
- * for everything that a client makes the switch keep. A flood exhausts its own account only.
+ * Who uses how much, and how much it may: an account per door and one per uid, charged for
+ * everything that a client makes the switch keep. A flood exhausts its own account only: a
+ * client is charged to what it is known by. Through the host door, which many uids share, that
+ * is its uid (and the door counts along, without limits unless somebody sets them); through any
+ * other door, whatever the uid, it is the door.
  */
 #pragma once
 
@@ -30,7 +33,8 @@ struct account {
 	bool limited;		/* its limits are not the defaults */
 };
 
-/* A uid's account; exists while something is charged to it or limits were set for it. */
+/* A uid's account; exists while something is charged to it or limits were set for it. Or, in a
+ * door that is charged itself, nobody's: it limits nothing and lives as long as the door. */
 struct user {
 	struct account account;
 	struct list in_board;
@@ -39,6 +43,9 @@ struct user {
 };
 
 void account_init(struct account *a);
+
+/* One that counts and, until limits are set, limits nothing. */
+void account_init_unlimited(struct account *a);
 
 /* Charge both, or neither: false. user may be NULL. */
 bool account_take(struct account *door, struct user *user, enum resource what);
@@ -55,6 +62,9 @@ void account_write_usage(const struct account *a, struct wire_writer *w);
 /* The account of a uid, made when it is the first. NULL when out of memory. */
 struct user *user_get(uint32_t uid);
 struct user *user_find(uint32_t uid);
+
+/* Nobody's account, in a door. */
+void user_init_nobody(struct user *user);
 
 /* Count a connection of it. The last one to go frees an account without limits of its own. */
 void user_hold(struct user *user);

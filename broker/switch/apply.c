@@ -105,14 +105,16 @@ int apply_grant(const struct wire_message *m, const struct from *from)
 	return r;
 }
 
-/* Accounts without limits of their own follow the defaults. */
+/* Accounts without limits of their own follow the defaults; a door whose clients' uids are
+ * charged has none. */
 static void apply_defaults(void)
 {
 	list_foreach(it, &board.doors) {
 		struct door *door = list_entry(it, struct door, in_board);
 
-		if (!door->account.limited)
+		if (!door->account.limited && !door->by_uid)
 			memcpy(door->account.max, board.limits.max, sizeof board.limits.max);
+		door_room(door);
 	}
 	list_foreach(it, &board.users) {
 		struct user *user = list_entry(it, struct user, in_board);

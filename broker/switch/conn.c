@@ -57,7 +57,7 @@ static int set_up(struct conn *conn, struct door *door, int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return -errno;
-	conn->user = user_get(cred.uid);
+	conn->user = door->by_uid ? user_get(cred.uid) : &door->nobody;
 	if (!conn->user)
 		return -ENOMEM;
 	user_hold(conn->user);

@@ -85,6 +85,7 @@ static struct door *door_alloc(const char *name)
 		return NULL;
 	snprintf(door->name, sizeof door->name, "%s", name);
 	account_init(&door->account);
+	user_init_nobody(&door->nobody);
 	list_init(&door->conns);
 	list_init(&door->grant_list);
 	list_init(&door->unnamed_waits);
@@ -172,6 +173,9 @@ int door_new(const struct door_options *o, struct door **ret)
 	door->activated = o->activated;
 	door->entry = o->entry ? o->entry : board.next_entry++;
 	door->round = board.config_round;
+	door->by_uid = o->origin == ORIGIN_BUILTIN;
+	if (door->by_uid)
+		account_init_unlimited(&door->account);
 	r = door_open(door, o);
 	if (r >= 0)
 		r = source_add(&door->listener, board.started ? EPOLLIN : 0);
@@ -199,8 +203,7 @@ int door_new_control(int listener, bool activated, struct door **ret)
 	door->admin = door->open = true;
 	door->activated = activated;
 	door->origin = ORIGIN_BUILTIN;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		door->account.max[i] = UINT32_MAX;
+	account_init_unlimited(&door->account);
 	door->entry = CHANNEL_ENTRY_CONTROL;
 	r = listener;
 	if (listener < 0)

@@ -21,6 +21,7 @@ enum origin { ORIGIN_CONFIG = 1, ORIGIN_RUNTIME = 2, ORIGIN_BUILTIN = 3 };
 struct door {
 	struct source listener;		/* intro.sock */
 	struct account account;
+	struct user nobody;		/* charged where the door's own account is what limits */
 	struct list in_board;
 	struct list conns;
 	struct table grants;		/* by name */
@@ -34,6 +35,7 @@ struct door {
 	enum origin origin;
 	bool open;			/* sees every service, may serve any name */
 	bool admin;			/* control.sock */
+	bool by_uid;			/* many share it: its clients' uids are charged */
 	bool full;			/* its listener waits for a connection to end */
 	bool external;			/* its directory is not ours to make */
 	bool activated;			/* its listener is the service manager's: it stays */
