@@ -135,6 +135,7 @@ int apply_limit(const struct wire_message *m, bool keep, uint64_t entry)
 		if (!door)
 			return -ENOENT;
 		account_limit(&door->account, m);
+		door_room(door);
 		if (keep)
 			link_keep_door(door);
 	} else if (wire_has(m, TAG_UID)) {

@@ -56,7 +56,8 @@ struct board {
 		bool activated;		/* the service manager's */
 	} control_listener, host_listener;
 	bool configuring;		/* between CONFIG and CONFIG_END */
-	bool started, stopping, accept_stopped, passrights;
+	bool started, stopping, passrights;
+	bool accept_stopped;		/* by what is nobody's own: any door may be full */
 	int exit_status;
 
 	struct door *control;		/* stands for control.sock: open, no directory */

@@ -27,6 +27,7 @@ static void door_again(struct door *door, const struct wire_message *m, int *fd)
 	}
 	door->round = board.config_round;
 	account_limit(&door->account, m);
+	door_room(door);
 	if (door->dir < 0 && *fd >= 0) {
 		door->dir = apply_take(fd);
 		list_foreach(it, &door->grant_list)

@@ -47,12 +47,14 @@ static void door_ready(struct source *source, uint32_t events)
 {
 	struct door *door = list_entry(source, struct door, listener);
 	const struct account *a = &door->account;
+	/* The administrator comes in even then, on what is left of the table. */
+	bool table_full = !door->admin && board.conns_used + CONN_RESERVE >= board.conns_max;
 	int fd;
 
 	(void)events;
-	if (board.conns_used + CONN_RESERVE >= board.conns_max ||
-	    a->used[RESOURCE_CONNECTIONS] >= a->max[RESOURCE_CONNECTIONS]) {
+	if (table_full || a->used[RESOURCE_CONNECTIONS] >= a->max[RESOURCE_CONNECTIONS]) {
 		door->full = true;
+		board.accept_stopped |= table_full;
 		source_set(source, 0);
 		return;
 	}
@@ -63,18 +65,22 @@ static void door_ready(struct source *source, uint32_t events)
 		conn_new(door, fd, false);
 }
 
+static void accept_again(struct door *door)
+{
+	if (!door->full || !door->listener.ready)
+		return;
+	door->full = false;
+	source_set(&door->listener, EPOLLIN);
+}
+
 void door_room(struct door *door)
 {
 	if (!door->full && !board.accept_stopped)
 		return;
-	list_foreach(it, &board.doors) {
-		struct door *other = list_entry(it, struct door, in_board);
-
-		if (!other->full || !other->listener.ready)
-			continue;
-		other->full = false;
-		source_set(&other->listener, EPOLLIN);
-	}
+	board.accept_stopped = false;
+	accept_again(board.control);
+	list_foreach(it, &board.doors)
+		accept_again(list_entry(it, struct door, in_board));
 }
 
 static struct door *door_alloc(const char *name)

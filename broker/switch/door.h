@@ -62,7 +62,7 @@ int door_new_control(int listener, bool activated, struct door **ret);
 /* Everything in it ends: its connections, grants and files. The directory stays, empty. */
 void door_remove(struct door *door);
 
-/* A connection of it has ended: accept again where that was the limit. */
+/* A connection of it has ended, or it may have more: accept again where that was the limit. */
 void door_room(struct door *door);
 
 /* Unlink its socket files (the broker stops). */

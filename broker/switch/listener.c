@@ -125,14 +125,8 @@ void listener_retry_all(void)
 {
 	struct list ready;
 
-	if (board.accept_stopped) {
+	if (board.accept_stopped)
 		door_room(board.control);
-		board.accept_stopped = false;
-		if (board.control->full) {
-			board.control->full = false;
-			source_set(&board.control->listener, EPOLLIN);
-		}
-	}
 	while (!list_empty(&board.accept_retries)) {
 		struct grant *grant = list_entry(board.accept_retries.next, struct grant,
 						 in_retries);
