@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits, uses and greeters of usage.h.
+ */
+#include "usage.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void limit_set(const struct broker *b, const char *door, enum wire_tag max, uint32_t value)
+{
+	uint8_t buf[128];
+	struct wire_writer w;
+	struct raw reply;
+	int sock = raw_open_control(b), error;
+
+	wire_begin(&w, buf, sizeof buf, WIRE_LIMIT, 1, 0, 0);
+	if (door)
+		wire_put_string(&w, TAG_DOOR, door);
+	wire_put_u32(&w, max, value);
+	error = raw_ask(sock, &w, -1, &reply);
+	if (error < 0)
+		harness_fail("the limit was not set: %s", strerror(-error));
+	close(sock);
+}
+
+uint32_t usage_of(const struct broker *b, const char *door, uid_t uid, enum wire_tag what)
+{
+	uint8_t buf[128];
+	char name[65];
+	struct wire_writer w;
+	struct raw row;
+	int sock = raw_open_control(b);
+	uint32_t used = 0;
+
+	wire_begin(&w, buf, sizeof buf, WIRE_LIST, 1, 0, 0);
+	wire_put_u32(&w, TAG_WHAT, WHAT_USAGE);
+	raw_send(sock, &w, -1);
+	for (;;) {
+		if (raw_recv(sock, &row) <= 0)
+			harness_fail("the listing of usage broke off");
+		if (row.m.head.type != WIRE_ROW)
+			break;
+		wire_string(&row.m, TAG_DOOR, name, sizeof name);
+		if (door ? strcmp(name, door) == 0 :
+			   wire_has(&row.m, TAG_UID) && wire_u32(&row.m, TAG_UID, 0) == uid)
+			used = wire_u32(&row.m, what, 0);
+	}
+	close(sock);
+	return used;
+}
+
+int broker_fds_at_rest(const struct broker *b)
+{
+	uint8_t buf[128];
+	struct wire_writer w;
+	struct raw row;
+	int sock = raw_open_control(b), count;
+
+	/* Twice: the first answer may be given in the round in which the end was noticed. */
+	for (uint32_t serial = 1; serial <= 2; serial++) {
+		wire_begin(&w, buf, sizeof buf, WIRE_LIST, serial, 0, 0);
+		wire_put_u32(&w, TAG_WHAT, WHAT_STATUS);
+		raw_send(sock, &w, -1);
+		do
+			if (raw_recv(sock, &row) <= 0)
+				harness_fail("the listing broke off");
+		while (row.m.head.type == WIRE_ROW);
+	}
+	count = broker_fd_count(b) - 1;
+	close(sock);
+	return count;
+}
+
+struct awaited {
+	const struct broker *b;
+	const char *door;
+	uid_t uid;
+	enum wire_tag what;
+	uint32_t wanted;
+};
+
+static bool is_used(void *arg)
+{
+	const struct awaited *a = arg;
+
+	return usage_of(a->b, a->door, a->uid, a->what) == a->wanted;
+}
+
+void usage_await(const struct broker *b, const char *door, uid_t uid, enum wire_tag what,
+		 uint32_t wanted)
+{
+	struct awaited a = { b, door, uid, what, wanted };
+
+	if (!wait_until(is_used, &a))
+		harness_fail("%s of %s %u: %u where %u was to be", wire_tag_name(what),
+			     door ? door : "uid", uid, usage_of(b, door, uid, what), wanted);
+}
+
+_Noreturn static void greet(const char *door, const char *name, int ready)
+{
+	int sock = raw_open(door), error = raw_serve(sock, 1, 1, name, WAY_PAIR);
+	struct raw incoming;
+
+	if (error < 0)
+		harness_fail("%s cannot be served: %s", name, strerror(-error));
+	MUST(write(ready, "", 1));
+	/* A greeter has nothing to do until somebody comes: no limit of time here. */
+	for (;;) {
+		ssize_t n = raw_recv(sock, &incoming);
+
+		if (n == -ETIMEDOUT)
+			continue;
+		if (n <= 0)
+			_exit(0);
+		for (size_t i = 0; i < incoming.nfds; i++)
+			send(incoming.fds[i], "!", 1, MSG_NOSIGNAL);
+		raw_close(&incoming);
+	}
+}
+
+pid_t greeter(const char *door, const char *name)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	MUST(pipe(ready));
+	pid = child_fork();
+	if (pid == 0)
+		greet(door, name, ready[1]);
+	close(ready[1]);
+	if (!wait_fd(ready[0], POLLIN) || read(ready[0], &byte, 1) != 1)
+		harness_fail("nobody serves %s", name);
+	close(ready[0]);
+	return pid;
+}
+
+void be_greeted(const char *door, const char *name)
+{
+	int sock = raw_open(door), fd, error;
+	struct raw reply;
+	char byte;
+
+	error = raw_introduce(sock, 1, name, SOCK_STREAM, 0, &reply);
+	fd = error < 0 ? -1 : raw_take_fd(&reply);
+	if (fd < 0)
+		harness_fail("no introduction to %s through %s: %s", name, door,
+			     strerror(-error));
+	if (!wait_fd(fd, POLLIN) || read(fd, &byte, 1) != 1 || byte != '!')
+		harness_fail("%s does not greet who comes through %s", name, door);
+	close(fd);
+	close(sock);
+}
+
+int raw_hold(int sock, uint32_t serial, const char *name, int fd)
+{
+	uint8_t buf[128];
+	struct wire_writer w;
+	struct raw reply;
+
+	wire_begin(&w, buf, sizeof buf, WIRE_HOLD, serial, 0, 1);
+	wire_put_string(&w, TAG_NAME, name);
+	return raw_ask(sock, &w, fd, &reply);
+}
+
+int raw_take(int sock, uint32_t serial, const char *name)
+{
+	uint8_t buf[128];
+	struct wire_writer w;
+	struct raw reply;
+	int error;
+
+	wire_begin(&w, buf, sizeof buf, WIRE_TAKE, serial, 0, 0);
+	wire_put_string(&w, TAG_NAME, name);
+	error = raw_ask(sock, &w, -1, &reply);
+	return error < 0 ? error : raw_take_fd(&reply);
+}
+
+void raw_allow(int sock)
+{
+	uint8_t buf[64];
+	struct wire_writer w;
+	struct raw reply;
+	int error;
+
+	wire_begin(&w, buf, sizeof buf, WIRE_ALLOW, UINT32_MAX, 0, 0);
+	error = raw_ask(sock, &w, -1, &reply);
+	if (error < 0)
+		harness_fail("ALLOW: %s", strerror(-error));
+}
+
+int raw_find(int sock, uint32_t serial, uint32_t ref, const char *name)
+{
+	uint8_t buf[128];
+	struct wire_writer w;
+	struct raw reply;
+
+	wire_begin(&w, buf, sizeof buf, WIRE_FIND, serial, ref, 0);
+	wire_put_string(&w, TAG_NAME, name);
+	return raw_ask(sock, &w, -1, &reply);
+}
+
+void raw_ask_connect(int sock, uint32_t serial, const char *name, uint64_t wait_us)
+{
+	uint8_t buf[128];
+	struct wire_writer w;
+
+	wire_begin(&w, buf, sizeof buf, WIRE_CONNECT, serial, 0, 0);
+	wire_put_string(&w, TAG_NAME, name);
+	if (wait_us)
+		wire_put_u64(&w, TAG_WAIT, wait_us);
+	raw_send(sock, &w, -1);
+}
