@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -147,6 +148,19 @@ void audit_init(struct audit *a)
 	a->session = UINT64_MAX;
 	a->digits[sizeof a->digits - 1] = '9';	/* no number's that could be counted up */
 	a->flush.due = flush_due;
+	/* A file at its limit (setrlimit(2)) is as a full disk, and nothing to die of. */
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+static void tell_lost(struct audit *a)
+{
+	char *p = a->buffer;
+
+	if (a->torn)
+		*p++ = '\n';
+	p = put_count(put_time(a, p), " lost lines=", a->lost);
+	*p++ = '\n';
+	a->used = a->told = (size_t)(p - a->buffer);
 }
 
 /* Where the next line may be written, AUDIT_LINE_MAX bytes; NULL when nobody wants it. A line
@@ -157,6 +171,8 @@ static char *begin_line(struct audit *a)
 		return NULL;
 	if (a->used + AUDIT_LINE_MAX > sizeof a->buffer)
 		audit_flush(a);
+	if (a->lost > 0 && a->used == 0 && a->kind != AUDIT_NONE)
+		tell_lost(a);
 	return a->buffer + a->used;
 }
 
@@ -232,12 +248,16 @@ static void rotate(struct audit *a)
 static void flush_file(struct audit *a)
 {
 	ssize_t n = write(a->fd, a->buffer, a->used);
+	size_t done = n > 0 ? (size_t)n : 0;
 
+	a->written += done;
+	if (done >= a->told)
+		a->lost = 0;
+	if (done > 0)
+		a->torn = a->buffer[done - 1] != '\n';
 	/* A full disk: what does not fit is lost, and counted, rather than kept for ever. */
-	if (n < (ssize_t)a->used)
-		a->lost++;
-	else
-		a->written += (uint64_t)n;
+	for (size_t at = done > a->told ? done : a->told; at < a->used; at++)
+		a->lost += a->buffer[at] == '\n';
 	if (a->rotate && a->written > ROTATE_BYTES)
 		rotate(a);
 }
@@ -255,7 +275,9 @@ static void flush_syslog(struct audit *a)
 		memcpy(line, prefix, sizeof prefix - 1);
 		memcpy(line + sizeof prefix - 1, a->buffer + at, len);
 		if (send(a->fd, line, sizeof prefix - 1 + len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			a->lost++;
+			a->lost += at >= a->told;
+		else if (at < a->told)
+			a->lost = 0;
 		at += len + 1;
 	}
 }
@@ -269,7 +291,7 @@ void audit_flush(struct audit *a)
 		flush_file(a);
 	else if (a->kind == AUDIT_SYSLOG)
 		flush_syslog(a);
-	a->used = 0;
+	a->used = a->told = 0;
 }
 
 void audit_open(struct audit *a, int fd, int kind)
@@ -282,7 +304,7 @@ void audit_open(struct audit *a, int fd, int kind)
 	a->fd = fd;
 	a->kind = fd >= 0 ? kind : AUDIT_NONE;
 	a->written = 0;
-	a->rotate = false;
+	a->rotate = a->torn = false;
 	if (a->kind == AUDIT_FILE && fstat(fd, &given) == 0) {
 		a->written = (uint64_t)given.st_size;
 		a->rotate = fstatat(board.base_fd, AUDIT_FILE_NAME, &own, AT_SYMLINK_NOFOLLOW) ==

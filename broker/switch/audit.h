@@ -23,7 +23,9 @@ struct audit {
 	int kind;		/* enum audit_kind */
 	bool rotate;		/* the file is ours to rotate: BASE/audit.log */
 	uint64_t written;	/* bytes, since the last rotation */
-	uint64_t lost;		/* lines that could not be written */
+	uint64_t lost;		/* lines that could not be written, until a line has said so */
+	size_t told;		/* bytes of that line, at the buffer's beginning; 0: none */
+	bool torn;		/* what was written last is half a line */
 	struct timer flush;
 	int64_t second;		/* for which the time's text is valid */
 	bool time_known;	/* in this round of the loop; cleared by whoever runs that */
