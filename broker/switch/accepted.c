@@ -42,6 +42,7 @@ int introduce_accepted(struct grant *grant, int fd)
 	who_len = (uint32_t)audit_write_who(grant->door, cred.uid, cred.pid, who);
 	r = session_send(e, &session, fd);
 	if (r == 0) {
+		ref_use(&grant->ref);
 		/* Its client has long been let in: only the service is waited for. */
 		if (e->conn->batch <= 1)
 			handover_flush(e->conn);

@@ -93,7 +93,6 @@ void introduced(struct ref *ref, const char *name, struct account *door, struct 
 	if (user)
 		user->introductions++;
 	ref->service->introductions++;
-	ref_use(ref);
 	audit_introduced(&board.audit, &(struct audit_introduction){
 		.who = who,
 		.who_len = who_len,
@@ -129,11 +128,13 @@ bool asking_answer(struct asking *a, int fd, uint64_t session, uint32_t way)
 	wire_put_u32(&w, TAG_WAY, way);
 	wire_put_u32(&w, TAG_PATH, PATH_LOCAL);
 	wire_put_u64(&w, TAG_SESSION, session);
+	ref_use(a->ref);
 	r = conn_send_fds(a->conn, packet, wire_finish(&w), &fd, 1);
 	if (r == 0) {
 		done(a, session, way);
 		return true;
 	}
+	ref_unuse(a->ref);
 	if (r == -ETOOMANYREFS)
 		asking_retry(a);
 	else if (r == -EAGAIN)

@@ -88,6 +88,13 @@ void ref_use(struct ref *ref)
 	}
 }
 
+void ref_unuse(struct ref *ref)
+{
+	for (; ref; ref = ref->parent)
+		if (ref->uses != REF_UNLIMITED)
+			ref->uses++;
+}
+
 static int same_handle(const void *value, const void *key)
 {
 	return ((const struct handle *)value)->id == *(const uint32_t *)key;

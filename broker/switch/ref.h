@@ -56,8 +56,10 @@ void ref_break(struct ref *ref, int error);
 /* May it be used for this now? 0, -EACCES, -EKEYEXPIRED or -EDQUOT (no uses left). */
 int ref_check(const struct ref *ref, uint32_t right);
 
-/* Count one introduction against it and all that it was made from. */
+/* Count one introduction against it and all that it was made from: before anybody gets a
+ * socket, so that our death may burn a use, and never adds one. And take that back. */
 void ref_use(struct ref *ref);
+void ref_unuse(struct ref *ref);
 
 struct handle *handle_find(const struct conn *conn, uint32_t id);
 
