@@ -387,9 +387,10 @@ static int lines_saying(const char *text, const char *word)
 	int n = 0;
 
 	while (*rest && (line = line_of(&rest))) {
-		char *at = strstr(line, "refused");
+		char *at = strstr(line, "refused"), *lost = strstr(line, " lost lines=");
 
 		cr_assert(!at || !strstr(at + 1, "refused"), "two lines in one: %s", line);
+		cr_assert(!lost || lost == line + AUDIT_TIME_LEN, "two lines in one: %s", line);
 		n += strstr(line, word) != NULL;
 	}
 	free(copy);
