@@ -50,7 +50,7 @@ static const int switch_calls[] = {
 	SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
 	/* the rest of its life */
 	SCMP_SYS(epoll_create1), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_gettime),
-	SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(sendto), SCMP_SYS(recvfrom),
+	SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(shutdown), SCMP_SYS(sendto), SCMP_SYS(recvfrom),
 	SCMP_SYS(read), SCMP_SYS(poll), SCMP_SYS(writev), SCMP_SYS(ftruncate),
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(getuid), SCMP_SYS(getppid),

@@ -112,11 +112,55 @@ void conn_new(struct door *door, int fd, bool joined)
 	board.conns_used++;
 }
 
+/* Nothing of it is left: give back what it was charged for. */
+static void conn_end(struct conn *conn)
+{
+	flight_forget(conn);
+	list_remove(&conn->in_door);
+	account_give(conn->account, conn->user, RESOURCE_CONNECTIONS);
+	user_release(conn->user);
+	board.conns_used--;
+	if (conn->reap)
+		reaper_take(&board.reaper, conn->source.fd);
+	else
+		close(conn->source.fd);
+	door_room(conn->door);
+	board_bury(conn);
+}
+
+static void linger_ready(struct source *source, uint32_t events)
+{
+	struct conn *conn = list_entry(source, struct conn, source);
+
+	(void)events;
+	flight_refresh(conn);
+	if (conn->flight == 0)
+		conn_close(conn);
+}
+
+/* What was sent lies in the peer's queue and is ours in the kernel's count, for as long as the
+ * peer likes. Were it forgotten here, a client could have any number of them. */
+static bool linger(struct conn *conn)
+{
+	flight_refresh(conn);
+	if (conn->flight == 0)
+		return false;
+	shutdown(conn->source.fd, SHUT_RDWR);
+	conn->source.ready = linger_ready;
+	conn->lingers = source_add(&conn->source, EPOLLOUT | EPOLLET) == 0;
+	return conn->lingers;
+}
+
 void conn_close(struct conn *conn)
 {
 	struct handle *handle;
 	uint32_t cursor;
 
+	if (conn->lingers) {
+		conn->lingers = false;
+		source_remove(&conn->source);
+		conn_end(conn);
+	}
 	if (conn->dead)
 		return;
 	conn->dead = conn->doomed = true;
@@ -133,19 +177,10 @@ void conn_close(struct conn *conn)
 	listing_free(conn->listing);
 	free(conn->recent);
 	free(conn->who);
-	flight_forget(conn);
 	list_remove(&conn->in_watchers);
-	list_remove(&conn->in_door);
 	list_remove(&conn->in_board);
-	account_give(conn->account, conn->user, RESOURCE_CONNECTIONS);
-	user_release(conn->user);
-	board.conns_used--;
-	if (conn->reap)
-		reaper_take(&board.reaper, conn->source.fd);
-	else
-		close(conn->source.fd);
-	door_room(conn->door);
-	board_bury(conn);
+	if (!linger(conn))
+		conn_end(conn);
 }
 
 void conn_doom(struct conn *conn)

@@ -66,13 +66,16 @@ struct conn {
 	bool admin;
 	bool shared;			/* takes JOIN and nothing else */
 	bool dead;
+	bool lingers;			/* dead, with descriptors in its peer's queue */
 };
 
 /* A new connection through a door, of the given socket (taken over in any case). joined: the
  * socket was deposited, so its description is shared with a stranger. */
 void conn_new(struct door *door, int fd, bool joined);
 
-/* Its end: requests, names and what it served are gone. Freed at the end of the round. */
+/* Its end: requests, names and what it served are gone. Freed at the end of the round; or, where
+ * its peer has not read what it was sent, when that is read or thrown away: until then it is in
+ * flight and charged. A second call does not wait for that. */
 void conn_close(struct conn *conn);
 
 /* Close it at the end of the round: for where its objects are still being walked. */
