@@ -224,8 +224,8 @@ static int activation_keep(struct keeper *k)
 	struct rlimit files = { 0 };
 
 	getrlimit(RLIMIT_NOFILE, &files);	/* soft will become hard */
-	if (files.rlim_max > 2 * FDS_RESERVE)
-		k->store.fds_max = files.rlim_max - FDS_RESERVE;
+	k->store.fds_max = files.rlim_max > 2 * FDS_RESERVE ? files.rlim_max - FDS_RESERVE :
+							      files.rlim_max / 2;
 	return activation_take(&k->store);
 }
 

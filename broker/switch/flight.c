@@ -13,6 +13,7 @@
 
 #include "board.h"
 #include "conn.h"
+#include "link.h"
 
 /* Socket garbage collection makes every send and receive 1.4 times as dear at 2,000 in
  * flight; half of that is never felt. */
@@ -20,6 +21,8 @@
 
 /* What a sweep makes room for, so that it is not the next introduction's work again. */
 #define SWEEP_ROOM 64u
+
+static bool exhausted;
 
 int flight_init(void)
 {
@@ -113,6 +116,23 @@ bool flight_room_beyond(struct conn *conn)
 		sweep_all();
 	return board.flight_total < board.flight_max &&
 	       account_room(conn->account, conn->user, RESOURCE_FLIGHT);
+}
+
+void flight_note(int r)
+{
+	if (r == 0)
+		exhausted = false;
+	if (r != -ETOOMANYREFS || exhausted)
+		return;
+	exhausted = true;
+	link_log("the kernel passes no more descriptors for uid %u (ETOOMANYREFS): %u in flight "
+		 "are the broker's, the others are of other processes with this uid; trying again",
+		 (unsigned int)getuid(), board.flight_total);
+}
+
+void flight_unsent(struct conn *conn, uint32_t n)
+{
+	lower(conn, conn->flight > n ? conn->flight - n : 0);
 }
 
 void flight_sent(struct conn *conn, uint32_t n)

@@ -23,8 +23,14 @@ bool flight_room(struct conn *conn);
 /* The same, whatever its window: by the accounts and the total alone. */
 bool flight_room_beyond(struct conn *conn);
 
-/* n descriptors were sent to it. */
+/* n descriptors were sent to it, or are about to be; or these were not sent after all. */
 void flight_sent(struct conn *conn, uint32_t n);
+void flight_unsent(struct conn *conn, uint32_t n);
+
+/* How a send of descriptors went: 0 or a negative errno. ETOOMANYREFS means that our uid has
+ * more in flight than the kernel lets it have; as ours stay below that, others' are too many.
+ * The operator is told once, until something is sent again. */
+void flight_note(int r);
 
 /* Ask how much is still unread. */
 void flight_refresh(struct conn *conn);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../libintro/wire/message.h"
 #include "../../libintro/wire/packet.h"
@@ -110,8 +111,10 @@ static void flush(struct handover *h)
 	struct conn *conn = h->conn;
 	int r = 0;
 
-	if (h->count > 0)
+	if (h->count > 0) {
 		r = h->count > 1 && h->count <= conn->batch ? send_together(h) : send_each(h);
+		flight_note(r);
+	}
 	if (r == -EAGAIN || r == -ETOOMANYREFS || r == -ENOMEM || r == -ENOBUFS) {
 		listener_retry_soon();
 		return;
@@ -150,6 +153,22 @@ void handover_commit(struct conn *conn, int len, int fd)
 	h->used += LENGTH_BYTES + (size_t)len;
 	h->fds[h->count++] = fd;
 	flight_sent(conn, 1);
+}
+
+void handover_take_back(struct conn *conn)
+{
+	struct handover *h = conn->handover;
+	size_t at = 0, len = 0;
+
+	if (!h || h->count == 0)
+		return;
+	for (size_t next = 0; next < h->used; next += len) {
+		at = next;
+		len = LENGTH_BYTES + message_len(h->messages + at);
+	}
+	h->used = at;
+	close(h->fds[--h->count]);
+	flight_unsent(conn, 1);
 }
 
 void handover_flush(struct conn *conn)

@@ -21,6 +21,10 @@ uint8_t *handover_reserve(struct conn *conn);
 /* The message reserved last is so long (positive) and brings this descriptor, now taken over. */
 void handover_commit(struct conn *conn, int len, int fd);
 
+/* The message committed last, in this round, is not to be sent after all: its client was not
+ * told. Its descriptor, of the switch's own making, is closed. */
+void handover_take_back(struct conn *conn);
+
 /* Send what was collected for this one now. */
 void handover_flush(struct conn *conn);
 

@@ -16,6 +16,7 @@
 #include "board.h"
 #include "configure.h"
 #include "door.h"
+#include "flight.h"
 #include "grant.h"
 #include "place.h"
 #include "service.h"
@@ -33,16 +34,32 @@ static void send_finished(const struct wire_writer *w, int fd)
 		board.stopping = true;
 }
 
-/* Wrap an administration message as an entry. */
-static void keep(uint64_t entry, const struct wire_writer *inner, int fd)
+static int send_entry(uint64_t entry, const struct wire_writer *inner, int fd)
 {
 	uint8_t packet[WIRE_PACKET_MAX];
 	struct wire_writer w;
+	int len;
 
 	wire_begin(&w, packet, sizeof packet, CHANNEL_KEEP, 0, 0, fd >= 0);
 	wire_put_bytes(&w, TAG_MESSAGES, inner->buf, inner->used);
 	wire_put_u64(&w, TAG_ENTRY, entry);
-	send_finished(&w, fd);
+	len = wire_finish(&w);
+	return len < 0 ? len : channel_send(board.channel.fd, packet, (size_t)len, fd);
+}
+
+/* Wrap an administration message as an entry. */
+static void keep(uint64_t entry, const struct wire_writer *inner, int fd)
+{
+	int r = send_entry(entry, inner, fd);
+
+	/* Other processes of our uid have too many in flight. Better an entry without its
+	 * listener, which the next switch would have to bind anew, than none. */
+	if (r == -ETOOMANYREFS) {
+		flight_note(r);
+		r = send_entry(entry, inner, -1);
+	}
+	if (r < 0)
+		board.stopping = true;
 }
 
 void link_keep_door(const struct door *door)

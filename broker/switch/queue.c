@@ -94,6 +94,7 @@ int conn_send_fds(struct conn *conn, const void *packet, int len, const int *fds
 	if (!list_empty(&conn->queue))
 		return -EAGAIN;
 	r = packet_send(conn->source.fd, packet, (size_t)len, fds, nfds);
+	flight_note(r);
 	if (r == 0)
 		flight_sent(conn, (uint32_t)nfds);
 	return r;

@@ -13,6 +13,7 @@
 #include "conn.h"
 #include "door.h"
 #include "flight.h"
+#include "handover.h"
 #include "introduce.h"
 #include "place.h"
 #include "recent.h"
@@ -66,7 +67,8 @@ void by_pair(struct asking *a, struct exporter *e)
 	session.client = party_of(a->conn);
 	r = session_send(e, &session, pair[1]);
 	if (r == 0) {
-		asking_answer(a, pair[0], session.number, WAY_PAIR);
+		if (!asking_answer(a, pair[0], session.number, WAY_PAIR))
+			handover_take_back(e->conn);
 	} else {
 		close(pair[1]);
 		if (r == -EAGAIN)
