@@ -40,12 +40,25 @@ int packet_send(int sock, const void *buf, size_t len, const int *fds, size_t nf
 	return n < 0 ? -errno : 0;
 }
 
-/* Take the descriptors out of the control data: their number. */
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4		/* unix(7), Linux 6.5 */
+#endif
+
+/* Take the descriptors out of the control data: their number. A pidfd is nothing we ask for, but
+ * whoever else has a copy of our socket can (SO_PASSPIDFD). */
 static size_t take_fds(struct msghdr *mh, int *fds)
 {
 	size_t n = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_PIDFD &&
+		    c->cmsg_len == CMSG_LEN(sizeof(int))) {
+			int pidfd;
+
+			memcpy(&pidfd, CMSG_DATA(c), sizeof pidfd);
+			if (pidfd >= 0)
+				close(pidfd);
+		}
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
