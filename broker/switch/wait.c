@@ -116,11 +116,27 @@ struct wait *wait_of_agent(struct conn *agent, uint32_t serial)
 	return table_find(&agent->fetches, table_hash_number(serial), same_serial, &serial);
 }
 
+/* A place at the agent is free. Whoever is next takes it soon, and not now: this may be in the
+ * middle of anything. */
+static void free_place(struct service *service)
+{
+	struct wait *next;
+
+	if (list_empty(&service->waits))
+		return;
+	next = list_entry(service->waits.next, struct wait, in_queue);
+	next->service = NULL;
+	wait_retry_later(next);
+}
+
 void wait_free(struct wait *wait)
 {
 	struct conn *conn = wait->conn;
+	struct service *asked = wait->agent ? wait->agent->service : NULL;
 
 	wait_leave_agent(wait);
+	if (asked)
+		free_place(asked);
 	timer_disarm(&board.timers, &wait->timer);
 	list_remove(&wait->in_queue);
 	list_remove(&wait->in_conn);
