@@ -65,7 +65,6 @@ int placement_link(struct placement *p, struct grant *grant)
 
 static void relink(struct placement *p)
 {
-	bool was = p->present;
 	int fd = placement_open(p);
 
 	p->present = fd >= 0;
@@ -73,10 +72,8 @@ static void relink(struct placement *p)
 		close(fd);
 	if (!p->present)
 		return;
-	list_foreach(it, &p->service->grants)
-		grant_update(list_entry(it, struct grant, in_service));
-	if (!was)
-		service_up(p->service);
+	/* Also where there was one before: its end is no event of ours. */
+	service_up(p->service);
 }
 
 static void notified(const struct inotify_event *ev)
