@@ -290,11 +290,14 @@ static void conn_ready(struct source *source, uint32_t events)
 {
 	struct conn *conn = list_entry(source, struct conn, source);
 	int reads = source->events & EPOLLET ? READS_AT_ONCE : 1;
+	/* A peer that is gone has taken nothing, and is given nothing more: all that is left is to
+	 * read what it had sent. */
+	bool gone = events & EPOLLHUP;
 
-	if (events & EPOLLOUT)
+	if (events & EPOLLOUT && !gone)
 		drained(conn);
 	while (reads-- > 0 && !conn->doomed) {
-		if (!may_read(conn)) {
+		if (!gone && !may_read(conn)) {
 			conn_await_drain(conn);
 			return;
 		}
