@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "parent/config.h"
 #include "parent/log.h"
 #include "parent/parent.h"
@@ -189,6 +190,8 @@ static int room_main(struct command *command)
 
 	/* It was executed by descriptor, whose number would be its name in ps. */
 	prctl(PR_SET_NAME, "introd-switch");
+	/* Inherited so far: it executes nothing, and would not pass these on. */
+	close_range(CHANNEL_FD, CHANNEL_HOST_FD, CLOSE_RANGE_CLOEXEC);
 	log_open(true);
 	/* gmtime_r() reads a file of time zones at its first call, by calls not on the list. */
 	tzset();
