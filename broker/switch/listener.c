@@ -18,6 +18,7 @@
 #include "board.h"
 #include "door.h"
 #include "grant.h"
+#include "reserve.h"
 #include "wait.h"
 
 /* What the kernel allows (net.core.somaxconn), so that a pause of ours refuses nobody. */
@@ -78,6 +79,8 @@ int listener_accept(int fd)
 {
 	int conn;
 
+	if (reserve_lent())
+		return -EMFILE;
 	do
 		conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	while (conn < 0 && (errno == EINTR || errno == ECONNABORTED));

@@ -6,11 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "board.h"
+#include "handover.h"
 
 #define RESERVED 2
 
@@ -37,12 +37,24 @@ int reserve_start(void)
 	return used ? -errno : 0;
 }
 
+bool reserve_lent(void)
+{
+	return used;
+}
+
 int reserve_pair(int type, int pair[2])
 {
 	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) == 0)
 		return 0;
-	if (errno != EMFILE || used)
+	if (errno != EMFILE)
 		return -errno;
+	/* What this round has made already can be handed over, and give its places back. */
+	if (used) {
+		handover_flush_all();
+		reserve_refill();
+	}
+	if (used)
+		return -EMFILE;
 	for (int i = 0; i < RESERVED; i++) {
 		close(reserved[i]);
 		reserved[i] = -1;
