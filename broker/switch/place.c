@@ -41,7 +41,7 @@ int placement_open(const struct placement *p)
 	return -ENOENT;
 }
 
-int placement_link(struct placement *p, struct grant *grant)
+static int link_file(const struct placement *p, const struct grant *grant)
 {
 	struct stat st;
 	int r;
@@ -60,6 +60,29 @@ int placement_link(struct placement *p, struct grant *grant)
 			    -errno : 0;
 	/* Two names of one file: rename(2) leaves both and says nothing. */
 	unlinkat(board.base_fd, TEMPORARY, 0);
+	return r;
+}
+
+/* Path clients go on waiting at the broker's own socket: somebody has to be told why. */
+static void complain(struct placement *p, const struct grant *grant, int error)
+{
+	if (error == p->said || error == -ENOENT)
+		return;
+	p->said = error;
+	link_log("cannot link the socket %s of \"%s\" into the door %s: %s%s", p->file,
+		 p->service->name, grant->door->name, strerror(-error), error == -EPERM ?
+		 "; wanted one that belongs to the switch's user (proc(5), protected_hardlinks)" :
+		 "");
+}
+
+int placement_link(struct placement *p, struct grant *grant)
+{
+	int r = link_file(p, grant);
+
+	if (r < 0)
+		complain(p, grant, r);
+	else
+		p->said = 0;
 	return r;
 }
 

@@ -22,6 +22,7 @@ struct placement {
 	uint32_t round;		/* the last configuration that named it */
 	int watch;		/* inotify's */
 	bool present;		/* there is a socket to link */
+	int said;		/* why it could not be linked, as the log says already */
 	char file[65];
 };
 
