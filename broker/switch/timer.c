@@ -105,7 +105,7 @@ static bool looked_just_now(const struct timer_heap *heap)
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	same = now.tv_nsec == last.tick.tv_nsec && now.tv_sec == last.tick.tv_sec;
 	last.tick = now;
-	return same && at(heap, 1)->deadline_usec >= last.first;
+	return same && last.sleep_msec > 0 && at(heap, 1)->deadline_usec >= last.first;
 }
 
 static int sleep_from(const struct timer_heap *heap, uint64_t now)
