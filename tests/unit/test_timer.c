@@ -137,6 +137,31 @@ TEST(timer, is_due_when_its_time_has_come)
 	end();
 }
 
+/* What the loop does: a look before it sleeps, which calls nothing, and a run when it wakes up.
+ * What the look said is due is called by the run. */
+TEST(timer, looks_before_it_sleeps)
+{
+	begin(count);
+	cr_assert_eq(timer_sleep(&heap), -1);
+	timer_arm(&heap, &timers[0], timer_now() + MINUTE);
+	for (int i = 1; i <= 200; i++) {
+		int ms = timer_run(&heap);
+
+		cr_assert(ms > 0 && ms <= 60000, "%d ms", ms);
+		ms = timer_sleep(&heap);
+		cr_assert(ms > 0 && ms <= 60000, "%d ms", ms);
+		last = 0;
+		timer_arm(&heap, &timers[1], 1);
+		cr_assert_eq(timer_sleep(&heap), 0);
+		cr_assert_eq(called, i - 1, "a look calls nothing");
+		timer_run(&heap);
+		cr_assert_eq(called, i, "the loop goes round until the clock's next tick");
+	}
+	timer_disarm(&heap, &timers[0]);
+	cr_assert_eq(timer_sleep(&heap), -1);
+	end();
+}
+
 /* Its own arms it again, the next disarms the one after it, which then is not called, and the
  * others free themselves. */
 static struct timer *victim;
