@@ -240,13 +240,13 @@ static void through_another_door(const struct flood *flood)
 	grant_all(&b, "bad");
 	grant_all(&b, "good");
 	limit_all(&b);
-	parent = fd_count_of(broker_pid(&b));
+	parent = parent_fds_at_rest(&b);
 	db = greeter(b.host, "db");
 	withstand(&b, flood, "bad", &(struct party){ 0, bad, flood->run },
 		  (const struct party[]){ { 0, good, use_everything },
 					  { 0, b.host, use_everything },
 					  { 0 } });
-	cr_assert_eq(fd_count_of(broker_pid(&b)), parent);
+	cr_assert_eq(parent_fds_at_rest(&b), parent);
 	child_kill(db);
 	broker_stop(&b);
 }

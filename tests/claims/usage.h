@@ -22,6 +22,10 @@ void usage_await(const struct broker *b, const char *door, uid_t uid, enum wire_
  * before it answers this. What the reaper closes is not waited for. */
 int broker_fds_at_rest(const struct broker *b);
 
+/* Descriptors of the parent, once it sleeps: until then it still takes what the switch, before
+ * it answered us, has had it keep. */
+int parent_fds_at_rest(const struct broker *b);
+
 /* A child that serves a name through a door and writes one byte to each client; ready when this
  * returns. To be ended by child_kill(). */
 pid_t greeter(const char *door, const char *name);
