@@ -81,6 +81,14 @@ static char *put_number(char *p, uint64_t n)
 #define put_field(p, word, text) put_text(put_word((p), (word)), (text))
 #define put_count(p, word, number) put_number(put_word((p), (word)), (number))
 
+/* An agent may say any number, and few of them have a name. */
+static char *put_error(char *p, int error)
+{
+	const char *name = strerrorname_np(error);
+
+	return name ? put_field(p, " error=", name) : put_count(p, " error=", (uint64_t)error);
+}
+
 /* RFC 3339. The coarse clock is a tick of the kernel's behind, some milliseconds, and costs a
  * fifth of the fine one; it is read once a round of the loop. */
 static char *put_time(struct audit *a, char *p)
@@ -203,7 +211,7 @@ void audit_write(struct audit *a, const struct audit_line *l)
 	if (l->name && l->name[0])
 		p = put_field(p, " name=", l->name);
 	if (l->error < 0)
-		p = put_field(p, " error=", strerrorname_np(-l->error));
+		p = put_error(p, -l->error);
 	end_line(a, line, p);
 }
 
