@@ -40,12 +40,13 @@ static void audit_name(struct conn *conn, const char *event, const char *name, i
 	});
 }
 
-/* A checked name. 0 or -EINVAL. */
+/* A checked name. 0, or -EINVAL and "": what is no name must not reach the audit log. */
 static int get_name(const struct wire_message *m, enum wire_tag tag, char out[65])
 {
-	if (wire_string(m, tag, out, 65) < 0 || !wire_name_ok(out, strlen(out)))
-		return -EINVAL;
-	return 0;
+	if (wire_string(m, tag, out, 65) == 0 && wire_name_ok(out, strlen(out)))
+		return 0;
+	out[0] = '\0';
+	return -EINVAL;
 }
 
 /* The reference by which this connection may serve a name. 0, -EINVAL, -ENOENT or what
