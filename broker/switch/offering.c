@@ -279,7 +279,6 @@ int on_fetched(struct conn *conn, const struct wire_message *m, int *fd)
 {
 	struct wait *wait = wait_of_agent(conn, m->head.serial);
 	int error = wire_i32(m, TAG_ERROR, fd ? 0 : -EINVAL);
-	struct linger off = { .l_onoff = 0 };
 	struct service *service;
 
 	/* The client may have gone meanwhile. */
@@ -295,7 +294,8 @@ int on_fetched(struct conn *conn, const struct wire_message *m, int *fd)
 		introduce_refuse(wait->conn, &wait->request, -ECONNREFUSED);
 		wait_free(wait);
 	} else {
-		setsockopt(*fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+		/* Nothing is asked of it or set: even that can block, while another holder
+		 * of the socket keeps it locked. */
 		wait->fd = *fd;
 		*fd = -1;
 		introduce_fetched(wait);
