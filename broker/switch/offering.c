@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../libintro/wire/message.h"
@@ -121,12 +120,13 @@ int on_serve(struct conn *conn, const struct wire_message *m, int *fd)
  * can be linked: use our own descriptor of the same directory. */
 static void prefer_export_dir(const struct door *door, int *fd)
 {
-	struct stat theirs, ours;
+	struct place theirs, ours;
 	int own;
 
-	if (door->export_dir < 0 || fstat(*fd, &theirs) < 0 || fstat(door->export_dir, &ours) < 0)
+	if (door->export_dir < 0 || place_of(*fd, &theirs) < 0 ||
+	    place_of(door->export_dir, &ours) < 0)
 		return;
-	if (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino)
+	if (theirs.dev != ours.dev || theirs.inode != ours.inode)
 		return;
 	own = fcntl(door->export_dir, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)

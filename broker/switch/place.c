@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "../../libintro/wire/name.h"
@@ -28,14 +29,28 @@
 static struct source notify = { .fd = -1 };
 static struct list placements;
 
+int place_of(int fd, struct place *ret)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &stx) < 0)
+		return -errno;
+	*ret = (struct place){
+		.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
+		.inode = stx.stx_ino,
+		.mode = stx.stx_mode,
+	};
+	return 0;
+}
+
 int placement_open(const struct placement *p)
 {
 	int fd = openat(p->dir, p->file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
+	struct place place;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+	if (place_of(fd, &place) == 0 && S_ISSOCK(place.mode))
 		return fd;
 	close(fd);
 	return -ENOENT;
@@ -146,11 +161,21 @@ static int watch(struct placement *p)
 	return p->watch < 0 ? -errno : 0;
 }
 
-/* May a file of that directory be linked into ours at all? */
+/* May a file of that directory be linked into ours at all? Nothing is looked up in it before
+ * it is known to be on our filesystem. */
 static int linkable(const struct placement *p)
 {
-	int r = 0;
+	struct place theirs, ours;
+	int r = place_of(p->dir, &theirs);
 
+	if (r == 0)
+		r = place_of(board.base_fd, &ours);
+	if (r < 0)
+		return r;
+	if (!S_ISDIR(theirs.mode))
+		return -EINVAL;
+	if (theirs.dev != ours.dev)
+		return -EXDEV;
 	unlinkat(board.base_fd, TEMPORARY, 0);
 	if (linkat(p->dir, p->file, board.base_fd, TEMPORARY, 0) < 0 && errno != ENOENT)
 		r = -errno;
@@ -161,10 +186,9 @@ static int linkable(const struct placement *p)
 int placement_new(struct service *service, struct handle *handle, int dir, const char *file)
 {
 	struct placement *p;
-	struct stat st;
 	int r;
 
-	if (!wire_file_ok(file, strlen(file)) || fstat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (!wire_file_ok(file, strlen(file)))
 		return -EINVAL;
 	if (service->placement)
 		return -EBUSY;

@@ -26,6 +26,14 @@ struct placement {
 	char file[65];
 };
 
+/* What a stranger's descriptor is, without asking its filesystem, which may be a stranger's,
+ * too (FUSE), and never answer. 0 or a negative errno. */
+struct place {
+	uint64_t dev, inode;
+	uint32_t mode;
+};
+int place_of(int fd, struct place *ret);
+
 /* Start watching. 0 or a negative errno. */
 int place_start(void);
 
