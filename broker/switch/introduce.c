@@ -118,6 +118,13 @@ static void done(struct asking *a, uint64_t session, uint32_t way)
 	a->wait = NULL;
 }
 
+/* Its client has not taken what it was sent: go on when it has. */
+static void await_slot(struct asking *a)
+{
+	asking_park(a, &a->conn->slot_waits, NULL, ROOM_WAIT_USEC);
+	conn_await_drain(a->conn);
+}
+
 bool asking_answer(struct asking *a, int fd, uint64_t session, uint32_t way)
 {
 	uint8_t packet[64];
@@ -138,7 +145,7 @@ bool asking_answer(struct asking *a, int fd, uint64_t session, uint32_t way)
 	if (r == -ETOOMANYREFS)
 		asking_retry(a);
 	else if (r == -EAGAIN)
-		asking_park(a, &a->conn->slot_waits, NULL, ROOM_WAIT_USEC);
+		await_slot(a);
 	else
 		conn_doom(a->conn);
 	return false;
@@ -186,8 +193,7 @@ void introduce(struct conn *conn, const struct request *request, struct wait *wa
 			asking_retry(&a);
 			return;
 		}
-		asking_park(&a, &conn->slot_waits, NULL, ROOM_WAIT_USEC);
-		conn_await_drain(conn);
+		await_slot(&a);
 		return;
 	}
 	a.ref = resolve(&a);
@@ -214,12 +220,10 @@ void introduce_fetched(struct wait *wait)
 	int r;
 
 	if (!flight_room(conn)) {
-		if (conn->flight < conn->window) {
+		if (conn->flight < conn->window)
 			asking_retry(&a);
-		} else {
-			asking_park(&a, &conn->slot_waits, NULL, ROOM_WAIT_USEC);
-			conn_await_drain(conn);
-		}
+		else
+			await_slot(&a);
 		return;
 	}
 	/* What allowed it may have gone, or been used up, while the agent worked. */
