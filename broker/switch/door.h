@@ -26,6 +26,7 @@ struct door {
 	struct list conns;
 	struct table grants;		/* by name */
 	struct list grant_list;
+	uint32_t aliases;		/* grants whose file has another name than they */
 	struct list unnamed_waits;	/* for names that are not granted (yet) */
 	int dir;			/* -1: none */
 	int export_dir;			/* -1: none */

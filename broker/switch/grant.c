@@ -33,8 +33,15 @@ struct grant *grant_find(const struct door *door, const char *name)
 	return table_find(&door->grants, table_hash_name(name, strlen(name)), same_name, name);
 }
 
+/* Only where there are aliases must all be looked at. */
 static bool file_taken(const struct door *door, const char *file)
 {
+	const struct grant *namesake = grant_find(door, file);
+
+	if (namesake && strcmp(namesake->file, file) == 0)
+		return true;
+	if (door->aliases == 0)
+		return false;
 	list_foreach(it, &door->grant_list)
 		if (strcmp(list_entry(it, struct grant, in_door)->file, file) == 0)
 			return true;
@@ -188,7 +195,7 @@ static int check(const struct door *door, const struct grant_options *o)
 		return -EINVAL;
 	if (grant_find(door, o->name))
 		return -EEXIST;
-	if (door->grants.used < 64 && file_taken(door, o->file))
+	if (file_taken(door, o->file))
 		return -EEXIST;
 	return 0;
 }
@@ -238,6 +245,7 @@ int grant_new(struct door *door, const struct grant_options *o, struct grant **r
 		return -ENOMEM;
 	}
 	list_append(&door->grant_list, &grant->in_door);
+	door->aliases += strcmp(grant->name, grant->file) != 0;
 	list_append(&service->grants, &grant->in_service);
 	grant->placed = grant->inherited = o->placed;
 	if (o->given) {
@@ -267,6 +275,7 @@ void grant_free(struct grant *grant, int error)
 	service->pins++;
 	timer_disarm(&board.timers, &grant->expiry);
 	list_remove(&grant->in_door);
+	door->aliases -= strcmp(grant->name, grant->file) != 0;
 	list_remove(&grant->in_service);
 	table_remove(&door->grants, table_hash_name(grant->name, strlen(grant->name)), grant);
 	account_give(&door->account, NULL, RESOURCE_NAMES);
