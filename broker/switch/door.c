@@ -26,6 +26,7 @@
 
 #define BROKER_SOCKET "intro.sock"
 #define CONTROL_SOCKET "control.sock"
+#define CONTROL_NAME "control"	/* who administers, in the audit log */
 
 /* Descriptors kept free for pairs, answers and directories. */
 #define CONN_RESERVE 64u
@@ -168,7 +169,7 @@ int door_new(const struct door_options *o, struct door **ret)
 
 	if (!wire_name_ok(o->name, strlen(o->name)))
 		return -EINVAL;
-	if (door_find(o->name))
+	if (door_find(o->name) || strcmp(o->name, CONTROL_NAME) == 0)
 		return -EEXIST;
 	door = door_alloc(o->name);
 	if (!door)
@@ -201,7 +202,7 @@ int door_new(const struct door_options *o, struct door **ret)
 
 int door_new_control(int listener, bool activated, struct door **ret)
 {
-	struct door *door = door_alloc("control");
+	struct door *door = door_alloc(CONTROL_NAME);
 	int r;
 
 	if (!door)
