@@ -6,9 +6,15 @@
 #include "store.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#define CLOSER_STACK_BYTES ((size_t)64 << 10)
 
 /* Where the id is, or would be. */
 static size_t position(const struct store *store, uint64_t id)
@@ -33,13 +39,41 @@ static struct store_entry *entry_at(const struct store *store, size_t i, uint64_
 	return i < store->n && store->entries[i].id == id ? &store->entries[i] : NULL;
 }
 
+static void *close_alone(void *arg)
+{
+	close((int)(intptr_t)arg);
+	return NULL;
+}
+
+/* In the queue of a listener are connections that nobody accepted, and in those a stranger's
+ * descriptors, of which each may make this close, when it is the last one, take for ever
+ * (SO_LINGER). The switch has removed the file before: an empty queue stays empty. */
+static void listener_close(int fd)
+{
+	struct pollfd queue = { .fd = fd, .events = POLLIN };
+	socklen_t len = sizeof(int);
+	pthread_attr_t attr;
+	pthread_t thread;
+	int listens = 0, r = -1;
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+	if (listens && poll(&queue, 1, 0) == 1 && pthread_attr_init(&attr) == 0) {
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		pthread_attr_setstacksize(&attr, CLOSER_STACK_BYTES);
+		r = pthread_create(&thread, &attr, close_alone, (void *)(intptr_t)fd);
+		pthread_attr_destroy(&attr);
+	}
+	if (r != 0)
+		close(fd);
+}
+
 static void entry_empty(struct store *store, struct store_entry *entry)
 {
 	store->bytes -= entry->len;
 	free(entry->bytes);
 	if (entry->fd >= 0) {
 		store->fds--;
-		close(entry->fd);
+		listener_close(entry->fd);
 	}
 }
 

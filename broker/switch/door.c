@@ -251,7 +251,8 @@ void door_remove(struct door *door)
 	source_remove(&door->listener);
 	listener_forget_door(door);
 	list_remove(&door->in_board);
-	close(door->listener.fd);
+	/* connections that nobody accepted may be in it, and a stranger's descriptors in those */
+	reaper_take(&board.reaper, door->listener.fd);
 	if (door->dir >= 0)
 		close(door->dir);
 	if (door->export_dir >= 0)

@@ -55,7 +55,8 @@ static void drop_listener(struct grant *grant)
 	list_remove(&grant->in_retries);
 	if (grant->listener.ready)
 		source_remove(&grant->listener);
-	close(grant->listener.fd);
+	/* connections that nobody accepted may be in it, and a stranger's descriptors in those */
+	reaper_take(&board.reaper, grant->listener.fd);
 	grant->listener.fd = -1;
 }
 

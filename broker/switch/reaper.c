@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +18,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define REAPER_THREADS 4
+#define REAPER_THREADS 64
 #define REAPER_STACK_BYTES ((size_t)64 << 10)
 #define REAPER_IDLE_MS 1000
 
@@ -85,9 +84,10 @@ void reaper_take(struct reaper *r, int fd)
 
 void reaper_dispose(struct reaper *r, int fd)
 {
-	int unread = 0;
+	struct pollfd queue = { .fd = fd, .events = POLLIN };
 
-	if (ioctl(fd, SIOCINQ, &unread) == 0 && unread == 0)
+	/* Not SIOCINQ: a packet of no bytes can carry descriptors, too. */
+	if (poll(&queue, 1, 0) == 0)
 		close(fd);
 	else
 		reaper_take(r, fd);
