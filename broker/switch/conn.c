@@ -86,7 +86,7 @@ static int set_up(struct conn *conn, struct door *door, int fd)
 void conn_new(struct door *door, int fd, bool joined)
 {
 	struct conn *conn = calloc(1, sizeof *conn);
-	int r = conn ? set_up(conn, door, fd) : -ENOMEM;
+	int r = !conn ? -ENOMEM : joined && door_table_full() ? -EDQUOT : set_up(conn, door, fd);
 
 	if (r < 0) {
 		refuse(fd);

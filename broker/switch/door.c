@@ -42,6 +42,11 @@ struct door *door_find(const char *name)
 	return NULL;
 }
 
+bool door_table_full(void)
+{
+	return board.conns_used + CONN_RESERVE >= board.conns_max;
+}
+
 /* Accept; at the descriptor table's end stop until a connection ends. One at a time: finding
  * that there is no more costs the kernel a whole socket, and the loop comes back. */
 static void door_ready(struct source *source, uint32_t events)
@@ -49,7 +54,7 @@ static void door_ready(struct source *source, uint32_t events)
 	struct door *door = list_entry(source, struct door, listener);
 	const struct account *a = &door->account;
 	/* The administrator comes in even then, on what is left of the table. */
-	bool table_full = !door->admin && board.conns_used + CONN_RESERVE >= board.conns_max;
+	bool table_full = !door->admin && door_table_full();
 	int fd;
 
 	(void)events;

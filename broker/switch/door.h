@@ -43,6 +43,9 @@ struct door {
 	char name[65];
 };
 
+/* The descriptor table has no room for another stranger's connection. */
+bool door_table_full(void);
+
 struct door *door_find(const char *name);
 
 /* Make a door that is not there yet: directory and listener included. dir: -1, or the
