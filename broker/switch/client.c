@@ -101,6 +101,17 @@ static int on_share(struct conn *conn, const struct wire_message *m, int *fd)
 	return 0;
 }
 
+/* Has it no name to call its peer by: is it an end of a pair? A client's end of a connection to
+ * ourselves would keep that alive by being held here. */
+static bool peer_is_unnamed(int fd)
+{
+	char address[sizeof(sa_family_t) + 1];
+	socklen_t len = sizeof address;
+
+	/* sock_getsockopt(): it says so where the name is shorter than what is asked for */
+	return getsockopt(fd, SOL_SOCKET, SO_PEERNAME, address, &len) < 0 && errno == EINVAL;
+}
+
 static bool is_seqpacket(int fd)
 {
 	int domain = 0, type = 0, listening = 1;
@@ -117,7 +128,7 @@ static int on_join(struct conn *conn, const struct wire_message *m, int *fd)
 	int off = 0;
 
 	(void)m;
-	if (!is_seqpacket(*fd))
+	if (!is_seqpacket(*fd) || !peer_is_unnamed(*fd))
 		return 0;
 	setsockopt(*fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 	conn_new(conn->door, *fd, true);
