@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "board.h"
 #include "conn.h"
 #include "door.h"
@@ -103,6 +104,12 @@ void exporter_free(struct exporter *e)
 	struct list waiting;
 
 	service->pins++;
+	audit_write(&board.audit, &(struct audit_line){
+		.event = "withdrawn",
+		.who = e->conn->who,
+		.who_len = e->conn->who_len,
+		.name = service->name,
+	});
 	service->exporter = NULL;
 	e->handle->exporter = NULL;
 	list_remove(&e->in_starved);
