@@ -599,10 +599,12 @@ TEST(audit, of_a_broker_may_not_grow)
 {
 	struct broker b;
 	struct stat st;
-	char path[PATH_BYTES];
+	char path[PATH_BYTES], full[16384 + 1];
 	pid_t pid;
 	int fds;
 
+	memset(full, '\n', sizeof full - 1);
+	full[sizeof full - 1] = '\0';
 	MUST(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 16384, RLIM_INFINITY }));
 	broker_start(&b, &(struct broker_options){ .countable = true });
 	pid = broker_switch_pid(&b, 0);
@@ -614,5 +616,11 @@ TEST(audit, of_a_broker_may_not_grow)
 	cr_assert_eq(st.st_size, 16384);
 	cr_assert_eq(broker_switch_pid(&b, 0), pid, "the switch has died");
 	cr_assert(broker_fds_settle(&b, fds));
+
+	/* nor may the parent's log, when it has something to say */
+	file_write(b.log, full);
+	MUST(kill(pid, SIGKILL));
+	cr_assert_neq(broker_switch_pid(&b, pid), pid);
+	ask(&b, "db");
 	broker_stop(&b);
 }
