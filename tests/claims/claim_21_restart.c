@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Claim 21: the broker's death does not disturb live sessions, and a switch that is killed
+ * comes back with its doors, grants, limits and counted uses.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "scene.h"
+
+static struct scene s;
+
+static void kill_switch(void)
+{
+	pid_t old = broker_switch_pid(&s.b, 0);
+
+	MUST(kill(old, SIGKILL));
+	broker_switch_pid(&s.b, old);
+}
+
+/* ---- live sessions ---- */
+
+/* One session by each of three ways, both ends ours. */
+struct session {
+	int client, server;
+};
+
+static struct session by_pair(int service)
+{
+	int client = enter(&s, "host");
+	struct session made = { .client = dial(client, "pair") };
+
+	made.server = expect(service, WIRE_INCOMING, NULL);
+	close(client);
+	return made;
+}
+
+static struct session by_fetch(int agent)
+{
+	struct session made;
+	int client = enter(&s, "host"), pair[2];
+	struct message m;
+	struct raw fetch;
+
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	ask(client, 7, "fetch", SOCK_STREAM, 0);
+	expect(agent, WIRE_FETCH, &fetch);
+	raw_send(agent, message(&m, WIRE_FETCHED, fetch.m.head.serial, 0, 1), pair[0]);
+	close(pair[0]);
+	made = (struct session){ answer(client, 7), pair[1] };
+	close(client);
+	return made;
+}
+
+static struct session by_listening(int service, const char *path)
+{
+	struct session made = { .client = MUST(unix_connect(path, SOCK_STREAM)) };
+
+	made.server = expect(service, WIRE_INCOMING, NULL);
+	return made;
+}
+
+static void expect_alive(const struct session *sessions, size_t n, const char *when)
+{
+	for (size_t i = 0; i < n; i++) {
+		cr_expect(linked(sessions[i].client, sessions[i].server), "%zu %s", i, when);
+		cr_expect(linked(sessions[i].server, sessions[i].client), "%zu %s", i, when);
+	}
+}
+
+TEST(claim_21, sessions_live_on)
+{
+	char path[PATH_BYTES];
+	struct session live[3];
+	int service, agent;
+
+	scene_start(&s, NULL);
+	cr_assert_eq(broker_grant(&s.b, "host", "pair", RIGHT_CONNECT | RIGHT_SERVE), 0);
+	scene_settled(&s);
+	service = serve(&s, "host", "pair", WAY_PAIR);
+	agent = serve(&s, "host", "fetch", WAY_FETCH);
+	allow(agent);
+	snprintf(path, sizeof path, "%s/pair", s.b.host);
+	live[0] = by_pair(service);
+	live[1] = by_fetch(agent);
+	live[2] = by_listening(service, path);
+	expect_alive(live, 3, "before");
+
+	kill_switch();
+	expect_end(service);
+	expect_end(agent);
+	expect_alive(live, 3, "after the switch's death");
+	scene_check_restarted(&s);
+
+	broker_kill(&s.b);
+	expect_alive(live, 3, "after the broker's death");
+	for (int i = 0; i < 3; i++) {
+		close(live[i].client);
+		close(live[i].server);
+	}
+}
+
+/* ---- what comes back ---- */
+
+/* What is listed, without what changes by itself, one line a row; to be freed. */
+static char *listed(enum wire_what what)
+{
+	static const uint64_t passing =
+		UINT64_C(1) << TAG_EXPIRES | UINT64_C(1) << TAG_INTRODUCTIONS |
+		UINT64_C(1) << TAG_REFUSALS | UINT64_C(1) << TAG_CONNECTIONS;
+	int sock = raw_open_control(&s.b);
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+	struct message m;
+	struct raw row;
+
+	wire_put_u32(message(&m, WIRE_LIST, 1, 0, 0), TAG_WHAT, what);
+	raw_send(sock, &m.w, -1);
+	while (raw_recv(sock, &row) > 0 && row.m.head.type == WIRE_ROW) {
+		/* a uid without limits of its own is there while it is connected */
+		if (what == WHAT_USAGE && wire_has(&row.m, TAG_UID) &&
+		    wire_u32(&row.m, TAG_UID, 0) != 4242)
+			continue;
+		for (int tag = 1; tag < TAG_END; tag++) {
+			if (!wire_has(&row.m, (enum wire_tag)tag) || passing >> tag & 1)
+				continue;
+			fprintf(out, "%s=", wire_tag_name((enum wire_tag)tag));
+			for (int i = 0; i < row.m.length[tag]; i++)
+				fprintf(out, "%02x", row.m.value[tag][i]);
+			fputc(' ', out);
+		}
+		fputc('\n', out);
+	}
+	fclose(out);
+	close(sock);
+	return text;
+}
+
+static void grant_counted(const char *name, uint32_t uses)
+{
+	struct message m;
+	struct wire_writer *w = message(&m, WIRE_GRANT, 1, 0, 0);
+
+	wire_put_string(w, TAG_NAME, name);
+	wire_put_string(w, TAG_DOOR, "box");
+	wire_put_string(w, TAG_LABEL, "for the box");
+	wire_put_string(w, TAG_FILE, ".s.file");
+	wire_put_string(w, TAG_SERVICE, "pair");
+	wire_put_u64(w, TAG_LIFETIME, UINT64_C(3600) * 1000000);
+	wire_put_u32(w, TAG_USES, uses);
+	cr_assert_eq(administer(&s, w), 0);
+}
+
+static void expect_listed(enum wire_what what, const char *before)
+{
+	char *after = listed(what);
+
+	cr_expect_str_eq(after, before, "list %d is\n%sand was\n%s", (int)what, after, before);
+	free(after);
+}
+
+TEST(claim_21, doors_grants_and_limits_come_back)
+{
+	static const enum wire_what kinds[] = { WHAT_DOORS, WHAT_GRANTS, WHAT_USAGE };
+	char *before[3];
+	struct message m;
+
+	scene_start(&s, NULL);
+	wire_put_string(message(&m, WIRE_DOOR_ADD, 1, 0, 0), TAG_DOOR, "box");
+	wire_put_u32(&m.w, TAG_EXPORT, 1);
+	wire_put_u32(&m.w, TAG_MAX_WAITS, 7);
+	cr_assert_eq(administer(&s, &m.w), 0);
+	cr_assert_eq(broker_add_door(&s.b, "gone"), 0);
+	grant_counted("counted", 5);
+	cr_assert_eq(grant_as(&s, "box", "kept", "pair", RIGHT_SERVE), 0);
+	cr_assert_eq(grant_as(&s, "box", "ungranted", "pair", RIGHT_SERVE), 0);
+	cr_assert_eq(limit_uid(&s, 4242, TAG_MAX_HELD, 3), 0);
+	cr_assert_eq(limit_door(&s, "host", TAG_MAX_NAMES, 99), 0);
+	cr_assert_eq(limit_door(&s, "box", TAG_MAX_CONNECTIONS, 6), 0);
+	wire_put_u32(message(&m, WIRE_LIMIT, 1, 0, 0), TAG_MAX_FLIGHT, 77);
+	cr_assert_eq(administer(&s, &m.w), 0);
+	cr_assert_eq(ungrant(&s, "box", "ungranted"), 0);
+	cr_assert_eq(remove_door(&s, "gone"), 0);
+	scene_settled(&s);
+
+	for (int i = 0; i < 3; i++)
+		before[i] = listed(kinds[i]);
+	cr_assert(strstr(before[1], "uses="), "%s", before[1]);
+	for (int round = 0; round < 3; round++) {
+		kill_switch();
+		for (int i = 0; i < 3; i++)
+			expect_listed(kinds[i], before[i]);
+		scene_check_restarted(&s);
+	}
+	for (int i = 0; i < 3; i++)
+		free(before[i]);
+	scene_end(&s);
+}
+
+/* What the next call through the box's door is answered; -ENOENT: there is no file for it. */
+static int use_once(int service, bool path)
+{
+	char file[PATH_BYTES + 16], door[PATH_BYTES];
+	int fd, client, other;
+
+	broker_door(&s.b, "box", door);
+	if (path) {
+		snprintf(file, sizeof file, "%s/.s.file", door);
+		fd = unix_connect(file, SOCK_STREAM);
+	} else {
+		client = raw_open(door);
+		fd = dial(client, "counted");
+		close(client);
+	}
+	if (fd < 0)
+		return fd;
+	other = expect(service, WIRE_INCOMING, NULL);
+	cr_expect(linked(fd, other));
+	close(fd);
+	close(other);
+	return 0;
+}
+
+TEST(claim_21, counted_uses_come_back)
+{
+	int service;
+
+	scene_start(&s, NULL);
+	cr_assert_eq(broker_add_door(&s.b, "box"), 0);
+	grant_counted("counted", 4);
+	scene_settled(&s);
+	service = serve(&s, "host", "pair", WAY_PAIR);
+	cr_assert_eq(use_once(service, false), 0);
+	cr_assert_eq(use_once(service, true), 0);
+	for (int left = 2; left > 0; left--) {
+		kill_switch();
+		expect_end(service);
+		service = serve(&s, "host", "pair", WAY_PAIR);
+		cr_expect_eq(use_once(service, left == 1), 0, "the use with %d left", left);
+	}
+	cr_expect_eq(use_once(service, false), -EDQUOT);
+	kill_switch();
+	expect_end(service);
+	service = serve(&s, "host", "pair", WAY_PAIR);
+	cr_expect_eq(use_once(service, false), -EDQUOT, "used up is used up");
+	cr_expect_eq(use_once(service, true), -ENOENT);
+	close(service);
+	s.room_fds--;	/* the file's listener, in both rooms */
+	s.parent_fds--;
+	scene_check_restarted(&s);
+	scene_end(&s);
+}
