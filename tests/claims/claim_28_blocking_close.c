@@ -162,9 +162,13 @@ TEST(claim_28, unaccepted_on_a_path)
 	put_into(sock, 1, &l.fd);
 	close(sock);
 
+	/* the parent's copy is the last one: it closes it only when the switch has closed its */
+	MUST(kill(s.b.pid, SIGSTOP));
 	cr_assert_eq(ungrant(&s, "door", "name"), 0);
+	cr_assert(broker_fds_settle(&s.b, s.room_fds));
 	strangers_meet(&s);
-	/* the parent is not stuck either: it starts another switch */
+	/* and it is not stuck: it starts another switch */
+	MUST(kill(s.b.pid, SIGCONT));
 	MUST(kill(s.room, SIGKILL));
 	broker_switch_pid(&s.b, s.room);
 	strangers_meet(&s);
