@@ -436,7 +436,8 @@ TEST(bad_deaths, agent_and_client_with_an_answer_on_its_way)
 
 /* ---- the switch, and its parent ---- */
 
-/* Everything at once: a name is waited for, an agent has not answered, services have not read. */
+/* Everything at once: a name is waited for, an agent has not answered, services have not
+ * read. */
 struct stage {
 	int name_waiter, fetch_waiter, agent, service, batch_service;
 	int clients[2 * WINDOW], ends[2 * WINDOW];
