@@ -30,6 +30,7 @@
 #define EXIT_TEMPORARY 111
 
 #define STOP_US UINT64_C(5000000)	/* the switch has so long to end, then it is killed */
+#define KILL_US UINT64_C(2000000)	/* and so long to be dead */
 #define START_FAILURES_MAX 5u		/* before the first time that it was ready */
 #define FDS_RESERVE 128u		/* descriptors that are not the store's */
 
@@ -42,6 +43,7 @@ struct parent {
 	int ready_fd;
 	bool was_ready;
 	uint64_t kill_us;		/* stopping: when patience ends */
+	bool killed;			/* it has ended once */
 };
 
 /* ---- the configuration */
@@ -158,14 +160,26 @@ static int patience(const struct parent *p)
 	return then <= now ? 0 : (int)((then - now + 999) / 1000);
 }
 
+/* The close of a stranger's file can keep even a killed process from ending (FUSE). */
+static void room_leave(struct parent *p)
+{
+	log_line(LOG_WARNING, "the switch, %d, is killed and does not end: the close of a file "
+		 "does not return; it is left behind", p->keeper.room.pid);
+	close(p->keeper.room.pidfd);
+	p->keeper.room.pid = 0;
+}
+
 static void clock_look(struct parent *p)
 {
 	uint64_t now = room_clock_us();
 
-	if (p->kill_us && now >= p->kill_us) {
+	if (p->kill_us && now >= p->kill_us && p->killed) {
+		room_leave(p);
+	} else if (p->kill_us && now >= p->kill_us) {
 		log_line(LOG_WARNING, "the switch does not end; it is killed");
 		room_signal(&p->keeper.room, SIGKILL);
-		p->kill_us = now + STOP_US;
+		p->kill_us = now + KILL_US;
+		p->killed = true;
 	} else if (p->keeper.restart_us && now >= p->keeper.restart_us) {
 		keeper_start(&p->keeper);
 	}
@@ -195,13 +209,13 @@ static int loop(struct parent *p)
 			stop(p);
 		if (fds[0].revents)
 			signals_take(p);
+		clock_look(p);
 		if (k->stopping && k->room.pid == 0)
 			return 0;
 		if (!p->was_ready && k->failures >= START_FAILURES_MAX) {
 			log_line(LOG_ERR, "the switch does not start; giving up");
 			return EXIT_TEMPORARY;
 		}
-		clock_look(p);
 	}
 }
 
