@@ -175,6 +175,8 @@ void broker_start_again(struct broker *b, const struct broker_options *options);
 pid_t broker_pid(const struct broker *b);
 /* The switch's, once there is one; wait for another one than old (0: for any). */
 pid_t broker_switch_pid(const struct broker *b, pid_t old);
+/* Descriptors open in a process all of whose threads sleep: nothing is being closed. */
+int fd_count_at_rest(pid_t pid);
 /* Descriptors open in the switch. -1 where that cannot be read. */
 int broker_fd_count(const struct broker *b);
 /* Wait until the switch has that many again: true, or false after HANG_MS. */

@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -218,6 +219,46 @@ pid_t broker_switch_pid(const struct broker *b, pid_t old)
 	if (!wait_until(find_switch, &s))
 		harness_fail("introd %d has no switch", b->pid);
 	return s.found;
+}
+
+static bool task_sleeps(const char *pid, const char *task)
+{
+	char path[320], *stat, *state;
+	bool asleep;
+
+	snprintf(path, sizeof path, "/proc/%s/task/%s/stat", pid, task);
+	stat = file_read(path);
+	state = stat ? strrchr(stat, ')') : NULL;
+	/* one that has ended meanwhile does nothing more */
+	asleep = !state || state[2] == 'S' || state[2] == 'D';
+	free(stat);
+	return asleep;
+}
+
+static bool process_rests(void *arg)
+{
+	char pid[16], path[32];
+	bool rests = true;
+	struct dirent *e;
+	DIR *tasks;
+
+	snprintf(pid, sizeof pid, "%d", *(const pid_t *)arg);
+	snprintf(path, sizeof path, "/proc/%s/task", pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return true;
+	while (rests && (e = readdir(tasks)))
+		if (e->d_name[0] != '.')
+			rests = task_sleeps(pid, e->d_name);
+	closedir(tasks);
+	return rests;
+}
+
+int fd_count_at_rest(pid_t pid)
+{
+	if (!wait_until(process_rests, &pid))
+		harness_fail("process %d is never at rest", pid);
+	return fd_count_of(pid);
 }
 
 int broker_fd_count(const struct broker *b)

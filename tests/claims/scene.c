@@ -35,20 +35,14 @@ static bool nobody_is_here(void *arg)
 	return door_usage(arg, "host", TAG_CONNECTIONS) == 0;
 }
 
-/* Often the same: the reaper may still have something to close, the parent something to keep. */
+/* The reaper may have had something to close, the parent something to keep. */
 static bool stands_still(void *arg)
 {
 	struct scene *s = arg;
 
-	s->room_fds = fd_count_of(s->room);
-	s->parent_fds = fd_count_of(s->b.pid);
-	for (int i = 0; i < 10; i++) {
-		poll(NULL, 0, 1);
-		if (fd_count_of(s->room) != s->room_fds ||
-		    fd_count_of(s->b.pid) != s->parent_fds)
-			return false;
-	}
-	return true;
+	s->room_fds = fd_count_at_rest(s->room);
+	s->parent_fds = fd_count_at_rest(s->b.pid);
+	return fd_count_at_rest(s->room) == s->room_fds;
 }
 
 void scene_settled(struct scene *s)

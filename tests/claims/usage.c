@@ -72,31 +72,14 @@ int broker_fds_at_rest(const struct broker *b)
 				harness_fail("the listing broke off");
 		while (row.m.head.type == WIRE_ROW);
 	}
-	count = broker_fd_count(b) - 1;
+	count = fd_count_at_rest(broker_switch_pid(b, 0)) - 1;
 	close(sock);
 	return count;
 }
 
-static bool sleeps(void *arg)
-{
-	char path[32], *stat, *state;
-	bool asleep;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", *(const pid_t *)arg);
-	stat = file_read(path);
-	state = stat ? strrchr(stat, ')') : NULL;
-	asleep = state && state[2] == 'S';
-	free(stat);
-	return asleep;
-}
-
 int parent_fds_at_rest(const struct broker *b)
 {
-	pid_t pid = broker_pid(b);
-
-	if (!wait_until(sleeps, &pid))
-		harness_fail("the parent is never at rest");
-	return fd_count_of(pid);
+	return fd_count_at_rest(broker_pid(b));
 }
 
 struct awaited {
