@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The switch itself, in a thread, with the parent's part played by another one: real doors,
+ * real sockets, and clients that send what the fuzzer says. Whatever they do, nobody else
+ * notices, and when all have gone nothing is left of them: connections, names, descriptors,
+ * introductions under way.
+ *
+ * Input: messages of { u8 who, u8 type, u8 serial, u8 ref, u8 tags, then for each tag u8 tag,
+ * u8 value }. who: which connection, whether it comes as it is in the input instead, whether a
+ * descriptor comes along, whether the connection ends first.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../broker/channel.h"
+#include "../../broker/switch/board.h"
+#include "../../broker/switch/conn.h"
+#include "../../broker/switch/switch.h"
+#include "../../libintro/wire/message.h"
+#include "../../libintro/wire/packet.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define HANG_MS 10000
+
+static char base[] = "/tmp/introd-fuzz.XXXXXX";
+static int parent_end, sentinel, exports_dir;
+static volatile bool ready;
+
+static void check(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "%s\n", what);
+	abort();
+}
+
+/* ---- the rooms ---- */
+
+static void *be_parent(void *arg)
+{
+	uint8_t buf[WIRE_PACKET_MAX];
+	struct wire_message m;
+	int fd = -1;
+	ssize_t n;
+
+	while ((n = channel_recv(parent_end, buf, 0, &fd)) > 0) {
+		if (fd >= 0)
+			close(fd);
+		if (wire_parse(buf, (size_t)n, &m) == 0 && m.head.type == CHANNEL_READY)
+			ready = true;
+	}
+	return arg;
+}
+
+static void *be_switch(void *arg)
+{
+	static char host[64];
+
+	/* it changes its directory, which is not to be the fuzzer's */
+	check(unshare(CLONE_FS) == 0, "unshare");
+	snprintf(host, sizeof host, "%s/doors/host", base);
+	switch_run(&(struct switch_options){ .base = base, .host = host });
+	return arg;
+}
+
+static void tell_switch(unsigned int type, uint32_t what, int fd)
+{
+	uint8_t buf[64];
+	struct wire_writer w;
+
+	wire_begin(&w, buf, sizeof buf, (uint16_t)type, 0, 0, fd >= 0);
+	if (what)
+		wire_put_u32(&w, TAG_WHAT, what);
+	check(channel_send(parent_end, buf, (size_t)wire_finish(&w), fd) == 0, "channel");
+}
+
+static int open_base(const char *below, bool make)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof path, "%s%s", base, below);
+	if (make)
+		mkdir(path, 0755);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	check(fd >= 0, path);
+	return fd;
+}
+
+static void start_rooms(void)
+{
+	int pair[2], fds[3], null;
+	pthread_t thread;
+
+	check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, "socketpair");
+	fds[1] = open_base("", false);
+	close(open_base("/doors", true));
+	close(open_base("/exports", true));
+	fds[2] = open_base("/doors/host", true);
+	exports_dir = open_base("/exports", false);
+	fds[0] = pair[1];
+	parent_end = fcntl(pair[0], F_DUPFD_CLOEXEC, 16);
+	for (int i = 0; i < 3; i++)
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 16);
+	for (int i = 0; i < 3; i++)
+		check(dup2(fds[i], CHANNEL_FD + i) == CHANNEL_FD + i, "dup2");
+
+	check(pthread_create(&thread, NULL, be_parent, NULL) == 0, "thread");
+	check(pthread_create(&thread, NULL, be_switch, NULL) == 0, "thread");
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	tell_switch(CHANNEL_CONFIG_END, 0, -1);
+	tell_switch(CHANNEL_AUDIT, AUDIT_FILE, null);
+	tell_switch(CHANNEL_START, 0, -1);
+	close(null);
+	while (!ready)
+		poll(NULL, 0, 1);
+}
+
+/* ---- clients ---- */
+
+static int enter(const char *socket_below)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof sa.sun_path, "%s/%s", base, socket_below);
+	if (connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* One packet: its length, 0 at the end, or a negative errno. Its descriptors are closed. */
+static ssize_t receive(int sock, struct wire_message *m, int timeout_ms)
+{
+	static uint8_t buf[WIRE_PACKET_MAX];
+	int fds[WIRE_BATCH_MAX];
+	size_t nfds;
+	ssize_t n;
+
+	if (poll(&(struct pollfd){ sock, POLLIN, 0 }, 1, timeout_ms) <= 0)
+		return -EAGAIN;
+	n = packet_recv(sock, buf, fds, WIRE_BATCH_MAX, &nfds);
+	if (n <= 0)
+		return n;
+	for (size_t i = 0; i < nfds; i++)
+		close(fds[i]);
+	check(wire_parse(buf, (size_t)n, m) == 0, "the switch sends a malformed packet");
+	check(m->head.nfds == nfds, "the switch miscounts descriptors");
+	return n;
+}
+
+/* The sentinel asks, and is always answered. */
+static int ask(const struct wire_writer *w)
+{
+	struct wire_message m;
+
+	check(packet_send(sentinel, w->buf, w->used, NULL, 0) == 0, "sentinel");
+	while (receive(sentinel, &m, HANG_MS) > 0)
+		if (m.head.type == WIRE_REPLY)
+			return wire_i32(&m, TAG_ERROR, 0);
+	check(false, "the switch does not answer");
+	return 0;
+}
+
+static const char *const strings[] = {
+	"a", "b", "c", "d", "host", "control", ".s.PGSQL.5432", "intro.sock", "..", "a/b", "-",
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "a b", "a\n",
+};
+static const uint64_t numbers[] = {
+	1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 38, 64, 1000, 1000000, UINT32_MAX, INT64_MAX, UINT64_MAX, 0,
+};
+
+static void administer(uint16_t type, const char *door, const char *name)
+{
+	uint8_t buf[256];
+	struct wire_writer w;
+
+	wire_begin(&w, buf, sizeof buf, type, 1, 0, 0);
+	if (name)
+		wire_put_string(&w, TAG_NAME, name);
+	if (door)
+		wire_put_string(&w, TAG_DOOR, door);
+	if (type == WIRE_GRANT)
+		wire_put_u32(&w, TAG_RIGHTS, RIGHTS_ALL);
+	if (type == WIRE_LIMIT)
+		for (enum wire_tag tag = TAG_MAX_NAMES; tag <= TAG_MAX_WAITS; tag++)
+			wire_put_u32(&w, tag, 1000);
+	ask(&w);
+}
+
+/* A door with three grants, and nothing else. */
+static void tidy_up(void)
+{
+	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+		administer(WIRE_TAKE, NULL, strings[i]);
+		administer(WIRE_UNGRANT, "host", strings[i]);
+		administer(WIRE_DOOR_REMOVE, strings[i], NULL);
+	}
+	administer(WIRE_DOOR_ADD, "d", NULL);
+	for (int i = 0; i < 3; i++)
+		administer(WIRE_GRANT, "d", strings[i]);
+	administer(WIRE_LIMIT, NULL, NULL);
+	administer(WIRE_LIMIT, "host", NULL);
+}
+
+/* Only the sentinel is there, and nothing that anybody else needed. */
+static bool is_quiet(void)
+{
+	const struct conn *left = list_entry(board.conns.next, struct conn, in_board);
+
+	return board.conns_used == 1 && board.conns.next->next == &board.conns &&
+	       board.services.used == 3 && board.held == 0 &&
+	       board.flight_total == left->flight && list_empty(&board.retries);
+}
+
+static void expect_nothing_left(bool tidied)
+{
+	struct timespec now, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += HANG_MS / 1000;
+	for (int round = 0;; round++) {
+		/* What was held, and what the administrator changed, outlives its client. */
+		if (!tidied || round % 16 == 15)
+			tidy_up();
+		tidied = true;
+		if (is_quiet())
+			return;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > end.tv_sec) {
+			fprintf(stderr, "connections %u, services %u, held %u, in flight %u\n",
+				board.conns_used, board.services.used, board.held,
+				board.flight_total);
+			check(false, "something is left");
+		}
+		if (round > 8)
+			poll(NULL, 0, 1);
+		else
+			administer(WIRE_FIND, NULL, "a");
+	}
+}
+
+/* ---- the input ---- */
+
+struct input {
+	const uint8_t *at, *end;
+};
+
+static uint8_t take(struct input *in)
+{
+	return in->at < in->end ? *in->at++ : 0;
+}
+
+static void put(struct wire_writer *w, enum wire_tag tag, uint8_t value)
+{
+	const char *string = strings[value % (sizeof strings / sizeof strings[0])];
+	uint64_t number = numbers[value % (sizeof numbers / sizeof numbers[0])];
+
+	switch (wire_tag_kind(tag)) {
+	case KIND_STRING:
+		wire_put_string(w, tag, string);
+		break;
+	case KIND_U64:
+		wire_put_u64(w, tag, number);
+		break;
+	case KIND_BYTES:
+		wire_put_bytes(w, tag, string, strlen(string));
+		break;
+	default:
+		wire_put_u32(w, tag, value & 0x80 ? (uint32_t)-(int32_t)(value & 0x7f) :
+						    (uint32_t)number);
+		break;
+	}
+}
+
+/* Tags in the order of the input, as far as that ascends. */
+static size_t compose(struct input *in, uint8_t *buf, size_t size, bool control, bool fd)
+{
+	uint8_t type = take(in), tags;
+	struct wire_writer w;
+	uint8_t serial = take(in), ref = take(in);
+	enum wire_tag last = 0;
+
+	if (control && type & 0x40)
+		type = (uint8_t)(WIRE_DOOR_ADD + type % 8);
+	else
+		type = (uint8_t)(type % 16);
+	wire_begin(&w, buf, size, type, serial, ref, fd);
+	for (tags = take(in) % 8; tags > 0; tags--) {
+		enum wire_tag tag = take(in) % TAG_END;
+		uint8_t value = take(in);
+
+		/* a door that lets nobody in keeps even us out */
+		if (tag <= last || tag == TAG_MAX_CONNECTIONS)
+			continue;
+		put(&w, tag, value);
+		last = tag;
+	}
+	return w.used;
+}
+
+static size_t copy(struct input *in, uint8_t *buf, size_t size)
+{
+	size_t len = take(in), left = (size_t)(in->end - in->at);
+
+	if (len > left)
+		len = left;
+	if (len > size)
+		len = size;
+	memcpy(buf, in->at, len);
+	in->at += len;
+	return len;
+}
+
+enum { CLIENTS = 4 };
+static const char *const doors[CLIENTS] = {
+	"doors/host/intro.sock", "doors/host/intro.sock", "doors/d/intro.sock", "control.sock",
+};
+
+/* What a client deposits; the other end of a connection is kept for a while. */
+static int deposit(uint8_t which, int *keep)
+{
+	int pair[2] = { -1, -1 };
+
+	if (which % 4 == 0)
+		return dup(STDERR_FILENO);
+	if (which % 4 == 1)
+		return dup(exports_dir);
+	if (socketpair(AF_UNIX, which % 4 == 2 ? SOCK_SEQPACKET : SOCK_STREAM, 0, pair) < 0)
+		return -1;
+	if (*keep >= 0)
+		close(*keep);
+	*keep = pair[0];
+	return pair[1];
+}
+
+static void step(struct input *in, int clients[CLIENTS], int *kept)
+{
+	uint8_t who = take(in), buf[WIRE_PACKET_MAX];
+	int *client = &clients[who % CLIENTS], fd = -1;
+	bool control = who % CLIENTS == 3;
+	struct wire_message m;
+	size_t len;
+
+	if (who & 0x40 && *client >= 0) {
+		close(*client);
+		*client = -1;
+	}
+	if (*client < 0)
+		*client = enter(doors[who % CLIENTS]);
+	if (who & 0x10)
+		fd = deposit(who >> 2, kept);
+	len = who & 0x20 && !control ? copy(in, buf, sizeof buf) :
+				       compose(in, buf, sizeof buf, control, fd >= 0);
+	if (*client >= 0 && packet_send(*client, buf, len, &fd, fd >= 0) < 0)
+		/* full, ended, or without leave to deposit */
+		m.present = 0;
+	if (fd >= 0)
+		close(fd);
+	if (who & 0x80)
+		return;
+	for (int i = 0; i < CLIENTS; i++)
+		while (clients[i] >= 0 && receive(clients[i], &m, i == who % CLIENTS) > 0)
+			;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	check(mkdtemp(base) != NULL, "mkdtemp");
+	start_rooms();
+	sentinel = enter("control.sock");
+	check(sentinel >= 0, "control.sock");
+	expect_nothing_left(false);
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, data + size };
+	int clients[CLIENTS] = { -1, -1, -1, -1 }, kept = -1;
+	bool administered = false;
+
+	while (in.at < in.end) {
+		administered |= *in.at % CLIENTS == 3;
+		step(&in, clients, &kept);
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		if (clients[i] >= 0)
+			close(clients[i]);
+	if (kept >= 0)
+		close(kept);
+	expect_nothing_left(!administered);
+	return 0;
+}
