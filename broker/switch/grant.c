@@ -50,9 +50,9 @@ static bool file_taken(const struct door *door, const char *file)
 
 static void drop_listener(struct grant *grant)
 {
+	list_remove(&grant->in_retries);
 	if (grant->listener.fd < 0)
 		return;
-	list_remove(&grant->in_retries);
 	if (grant->listener.ready)
 		source_remove(&grant->listener);
 	/* connections that nobody accepted may be in it, and a stranger's descriptors in those */
@@ -139,12 +139,19 @@ static void update_listener(struct grant *grant)
 {
 	const struct exporter *e = grant->ref.service->exporter;
 	bool serve = board.started && e && e->types >> SOCK_STREAM & 1;
+	int r = 0;
 
 	/* The server has not died with the last switch, and clients go straight to it; its agent
 	 * will be back. */
 	if (grant->given || (grant->inherited && !e))
 		return;
-	if ((grant->placed || grant->listener.fd < 0) && grant_listen(grant) < 0) {
+	if (grant->placed || grant->listener.fd < 0)
+		r = grant_listen(grant);
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS) {
+		listener_retry_grant(grant);
+		return;
+	}
+	if (r < 0) {
 		link_log("cannot listen in door %s for %s", grant->door->name, grant->name);
 		return;
 	}
