@@ -189,6 +189,12 @@ static uint64_t first_session(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+static void at_most(enum resource what, uint32_t max)
+{
+	if (board.limits.max[what] > max)
+		board.limits.max[what] = max;
+}
+
 /* Raised by the parent; what a flood of connections may use of it is most of it. */
 static void learn_limits(void)
 {
@@ -200,8 +206,12 @@ static void learn_limits(void)
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	board.conns_max = limit.rlim_cur > UINT32_MAX ? UINT32_MAX : (uint32_t)limit.rlim_cur;
-	board.conns_max = board.conns_max / 4 * 3;
 	memcpy(board.limits.max, defaults, sizeof defaults);
+	/* What costs a descriptor each: nobody has all of a small table. */
+	at_most(RESOURCE_CONNECTIONS, board.conns_max / 8);
+	at_most(RESOURCE_WAITS, board.conns_max / 8);
+	at_most(RESOURCE_HELD, board.conns_max / 16);
+	board.conns_max = board.conns_max / 4 * 3;
 }
 
 static void init_lists(void)
