@@ -117,16 +117,15 @@ struct wait *wait_of_agent(struct conn *agent, uint32_t serial)
 }
 
 /* A place at the agent is free. Whoever is next takes it soon, and not now: this may be in the
- * middle of anything. */
+ * middle of anything. All are asked, since the first may be about to be freed, too. */
 static void free_place(struct service *service)
 {
-	struct wait *next;
+	while (!list_empty(&service->waits)) {
+		struct wait *next = list_entry(service->waits.next, struct wait, in_queue);
 
-	if (list_empty(&service->waits))
-		return;
-	next = list_entry(service->waits.next, struct wait, in_queue);
-	next->service = NULL;
-	wait_retry_later(next);
+		next->service = NULL;
+		wait_retry_later(next);
+	}
 }
 
 void wait_free(struct wait *wait)
