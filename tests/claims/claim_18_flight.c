@@ -81,8 +81,8 @@ TEST(claim_18, what_a_closed_connection_did_not_read)
 	cr_assert_eq(broker_grant(&b, "bad", "db", RIGHT_CONNECT), 0);
 	limit_set(&b, "bad", TAG_MAX_FLIGHT, LIMIT);
 	db = greeter(b.host, "db");
-	be_greeted(bad, "db");
 	fds = broker_fds_at_rest(&b);
+	be_greeted(bad, "db");
 	room = broker_switch_pid(&b, 0);
 
 	for (int i = 0; i < CLIENTS; i++) {
@@ -136,7 +136,6 @@ TEST(claim_18, what_nobody_will_read)
 	broker_start(&b, &(struct broker_options){ .countable = true });
 	broker_door(&b, "bad", bad);
 	db = greeter(b.host, "db");
-	be_greeted(b.host, "db");
 	fds = broker_fds_at_rest(&b);
 	room = broker_switch_pid(&b, 0);
 	cr_assert_eq(broker_add_door(&b, "bad"), 0);

@@ -82,6 +82,23 @@ int parent_fds_at_rest(const struct broker *b)
 	return fd_count_at_rest(broker_pid(b));
 }
 
+struct parent_settle {
+	pid_t pid;
+	int count;
+};
+
+static bool parent_settled(void *arg)
+{
+	const struct parent_settle *s = arg;
+
+	return fd_count_of(s->pid) == s->count;
+}
+
+bool parent_fds_settle(const struct broker *b, int count)
+{
+	return wait_until(parent_settled, &(struct parent_settle){ broker_pid(b), count });
+}
+
 struct awaited {
 	const struct broker *b;
 	const char *door;

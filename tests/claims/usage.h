@@ -19,12 +19,15 @@ void usage_await(const struct broker *b, const char *door, uid_t uid, enum wire_
 		 uint32_t wanted);
 
 /* Descriptors of the switch, less those of connections that have ended: it has seen their end
- * before it answers this. What the reaper closes is not waited for. */
+ * before it answers this. To be counted before the first introduction: an end of a session that
+ * is over already may be left to the reaper, which is not waited for. */
 int broker_fds_at_rest(const struct broker *b);
 
 /* Descriptors of the parent, once it sleeps: until then it still takes what the switch, before
  * it answered us, has had it keep. */
 int parent_fds_at_rest(const struct broker *b);
+/* Wait until it has so many, where what it was to keep or forget has no answer to us. */
+bool parent_fds_settle(const struct broker *b, int count);
 
 /* A child that serves a name through a door and writes one byte to each client; ready when this
  * returns. To be ended by child_kill(). */
