@@ -280,7 +280,10 @@ TEST(bad_deaths, crowd_before_another_door)
 	int client, control;
 	pid_t dying;
 
-	scene_start(&s, &(struct broker_options){ .nofile = FEW_FILES });
+	scene_start(&s, &(struct broker_options){
+				.nofile = FEW_FILES,
+				.config = "limits { connections = 1000 }\n",
+			});
 	cr_assert_eq(broker_add_door(&s.b, "box"), 0);
 	scene_settled(&s);
 	dying = doomed(crowd);
