@@ -87,7 +87,7 @@ static void room_become(const struct room_plan *plan, pid_t parent)
 	if (getppid() != parent)
 		_exit(127);
 	/* Out of the terminal's foreground: its ^C is for the parent, which stops us. */
-	setsid();
+	setpgid(0, 0);
 	exe = descriptors_place(plan);
 	if (plan->config_sandbox) {
 		r = sandbox_enter(ROOM_CONFIG, plan->config_sandbox);

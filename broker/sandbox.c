@@ -74,6 +74,7 @@ static const struct condition switch_conditions[] = {
 	{ SCMP_SYS(socket), 0, EXACTLY, AF_UNIX },
 	{ SCMP_SYS(ioctl), 1, EXACTLY, SIOCOUTQ },
 	{ SCMP_SYS(ioctl), 1, EXACTLY, SIOCINQ },
+	{ SCMP_SYS(ioctl), 1, EXACTLY, SIOCATMARK },
 	{ SCMP_SYS(fcntl), 1, EXACTLY, F_GETFL },
 	{ SCMP_SYS(fcntl), 1, EXACTLY, F_SETFL },
 	{ SCMP_SYS(fcntl), 1, EXACTLY, F_GETFD },

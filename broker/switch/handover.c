@@ -26,6 +26,7 @@ struct handover {
 	uint32_t count;
 	size_t used;
 	int fds[WIRE_BATCH_MAX];	/* owned */
+	bool stream[WIRE_BATCH_MAX];	/* each is a SOCK_STREAM */
 	uint8_t messages[WIRE_PACKET_MAX - ENVELOPE_BYTES]; /* each behind its length */
 };
 
@@ -65,10 +66,13 @@ static size_t message_len(const uint8_t *at)
 static void sent(struct handover *h, uint32_t n, size_t bytes)
 {
 	for (uint32_t i = 0; i < n; i++)
-		reaper_dispose(&board.reaper, h->fds[i]);
+		reaper_dispose(&board.reaper, h->fds[i], h->stream[i]);
 	h->count -= n;
 	h->used -= bytes;
-	memmove(h->fds, h->fds + n, h->count * sizeof(int));
+	if (h->count == 0)
+		return;
+	memmove(h->fds, h->fds + n, h->count * sizeof h->fds[0]);
+	memmove(h->stream, h->stream + n, h->count * sizeof h->stream[0]);
 	memmove(h->messages, h->messages + bytes, h->used);
 }
 
@@ -144,14 +148,15 @@ uint8_t *handover_reserve(struct conn *conn)
 	return h ? h->messages + h->used + LENGTH_BYTES : NULL;
 }
 
-void handover_commit(struct conn *conn, int len, int fd)
+void handover_commit(struct conn *conn, int len, int fd, bool stream)
 {
 	struct handover *h = conn->handover;
 
 	h->messages[h->used] = (uint8_t)len;
 	h->messages[h->used + 1] = (uint8_t)(len >> 8);
 	h->used += LENGTH_BYTES + (size_t)len;
-	h->fds[h->count++] = fd;
+	h->fds[h->count] = fd;
+	h->stream[h->count++] = stream;
 	flight_sent(conn, 1);
 }
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,8 +19,9 @@ struct conn;
  * memory. Nothing is sent until it is committed. */
 uint8_t *handover_reserve(struct conn *conn);
 
-/* The message reserved last is so long (positive) and brings this descriptor, now taken over. */
-void handover_commit(struct conn *conn, int len, int fd);
+/* The message reserved last is so long (positive) and brings this descriptor, now taken over;
+ * stream: a SOCK_STREAM. */
+void handover_commit(struct conn *conn, int len, int fd, bool stream);
 
 /* The message committed last, in this round, is not to be sent after all: its client was not
  * told. Its descriptor, of the switch's own making, is closed. */

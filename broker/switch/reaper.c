@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define REAPER_THREADS 64
@@ -23,6 +25,9 @@
 #define REAPER_IDLE_MS 1000
 
 static _Atomic int threads;
+
+/* What tells that a stream's queue is empty although its peer is gone (marks_learn()). */
+static enum { MARKS_NONE, MARKS_SHOWN, MARKS_HIDDEN } marks = MARKS_HIDDEN;
 
 /* Ends when idle; the last to end looks once more, so that no descriptor is left behind by a
  * flush that still counted it. */
@@ -61,10 +66,44 @@ static void add_thread(const struct reaper *r)
 	pthread_attr_destroy(&attr);
 }
 
+static bool at_mark(int fd)
+{
+	int mark = 1;
+
+	return ioctl(fd, SIOCATMARK, &mark) < 0 || mark;
+}
+
+/* A byte of urgent data that was read stays in a stream's queue, with the descriptors that came
+ * with it, and is in no count of bytes. Since Linux 6.10 SIOCATMARK tells of it. */
+static void marks_learn(void)
+{
+	int pair[2];
+	char byte = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return;
+	if (send(pair[0], &byte, 1, MSG_OOB | MSG_DONTWAIT) < 0)
+		marks = errno == EOPNOTSUPP ? MARKS_NONE : MARKS_HIDDEN;
+	else if (recv(pair[1], &byte, 1, MSG_OOB | MSG_DONTWAIT) == 1 && at_mark(pair[1]))
+		marks = MARKS_SHOWN;
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* A stream has no packets without bytes. */
+static bool stream_is_empty(int fd)
+{
+	int unread = 1;
+
+	return marks != MARKS_HIDDEN && ioctl(fd, SIOCINQ, &unread) == 0 && unread == 0 &&
+	       (marks == MARKS_NONE || !at_mark(fd));
+}
+
 int reaper_start(struct reaper *r)
 {
 	int fds[2];
 
+	marks_learn();
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	r->read_end = fds[0];
@@ -82,12 +121,13 @@ void reaper_take(struct reaper *r, int fd)
 	r->fds[r->pending++] = fd;
 }
 
-void reaper_dispose(struct reaper *r, int fd)
+void reaper_dispose(struct reaper *r, int fd, bool stream)
 {
 	struct pollfd queue = { .fd = fd, .events = POLLIN };
 
-	/* Not SIOCINQ: a packet of no bytes can carry descriptors, too. */
-	if (poll(&queue, 1, 0) == 0)
+	/* Not a count of bytes: a packet of none can carry descriptors, too. But an end whose
+	 * peer is closed is always readable. */
+	if (poll(&queue, 1, 0) == 0 || (stream && queue.revents & POLLHUP && stream_is_empty(fd)))
 		close(fd);
 	else
 		reaper_take(r, fd);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define REAPER_BATCH 256
@@ -25,9 +26,10 @@ int reaper_start(struct reaper *r);
 /* Take over a descriptor; it is closed some time after the next flush. */
 void reaper_take(struct reaper *r, int fd);
 
-/* Close one end of a session, of which others hold copies: at once where its queue is empty,
- * else in the thread, since ours may turn out to be the last copy. */
-void reaper_dispose(struct reaper *r, int fd);
+/* Close one end of a session, of which others hold copies: at once where its queue is surely
+ * empty, else in the thread, since ours may turn out to be the last copy. stream: it is a
+ * SOCK_STREAM. */
+void reaper_dispose(struct reaper *r, int fd, bool stream);
 
 /* Hand what was collected to the thread; at the end of each round of the loop. */
 void reaper_flush(struct reaper *r);

@@ -3,6 +3,7 @@
  * What a service is told of a session, and the hand-over of its end.
  */
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "../../libintro/wire/message.h"
 #include "board.h"
@@ -44,7 +45,7 @@ int session_send(struct exporter *e, const struct session *s, int fd)
 		return -EAGAIN;
 	wire_begin(&w, message, HANDOVER_MESSAGE_MAX, WIRE_INCOMING, 0, e->id, 1);
 	session_write(e, s, &w);
-	handover_commit(conn, wire_finish(&w), fd);
+	handover_commit(conn, wire_finish(&w), fd, s->type == SOCK_STREAM);
 	recent_add(conn, s->number, s->client.conn);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -131,7 +132,7 @@ static void dispose_with_queue(size_t bytes)
 	close(pair[0]);
 	mine = pair[1];
 	/* must not wait: the test's own time limit is shorter than the lingering */
-	reaper_dispose(&reaper, mine);
+	reaper_dispose(&reaper, mine, false);
 	cr_assert(!is_closed(&mine), "it is not closed here");
 	reaper_flush(&reaper);
 	release(peer);
@@ -155,8 +156,61 @@ TEST(reaper, closes_an_end_without_a_queue_at_once)
 
 	start();
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-	reaper_dispose(&reaper, pair[1]);
+	reaper_dispose(&reaper, pair[1], true);
 	cr_assert(is_closed(&pair[1]));
 	close(pair[0]);
 	stop();
+}
+
+TEST(reaper, closes_a_stream_without_a_queue_whose_peer_is_closed)
+{
+	int pair[2];
+
+	start();
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	close(pair[0]);
+	reaper_dispose(&reaper, pair[1], true);
+	cr_assert(is_closed(&pair[1]));
+	stop();
+}
+
+/* Bytes of a stream with a lingering socket; urgent ones may have been read, but stay. */
+static void dispose_stream(int flags, bool read)
+{
+	struct iovec iov = { .iov_base = (char[]){ "x" }, .iov_len = 1 };
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			     .msg_controllen = sizeof control };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&mh);
+	int pair[2], peer, fd = lingering(&peer), mine;
+	char byte;
+
+	start();
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	cr_assert_eq(sendmsg(pair[0], &mh, flags), 1);
+	if (read)
+		cr_assert_eq(recv(pair[1], &byte, 1, flags), 1);
+	close(fd);
+	close(pair[0]);
+	mine = pair[1];
+	reaper_dispose(&reaper, mine, true);
+	cr_assert(!is_closed(&mine), "it is not closed here");
+	reaper_flush(&reaper);
+	release(peer);
+	cr_assert(wait_until(is_closed, &mine));
+	stop();
+}
+
+TEST(reaper, leaves_a_stream_with_a_queue_to_its_threads, .timeout = 30)
+{
+	dispose_stream(0, false);
+}
+
+TEST(reaper, knows_that_urgent_data_stays_when_it_was_read, .timeout = 30)
+{
+	dispose_stream(MSG_OOB, true);
 }
