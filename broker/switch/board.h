@@ -26,6 +26,7 @@ struct board {
 	int base_fd, doors_fd, exports_fd, host_fd;	/* directories */
 	struct source channel;
 
+	struct source clock;		/* of the timers */
 	struct timer_heap timers;
 	struct table services;		/* by name */
 	struct list service_list;	/* in the order of their ids, for listings */

@@ -69,6 +69,24 @@ static void end_round(void)
 		free(graves.objects[--graves.used]);
 }
 
+static void timers_ready(struct source *source, uint32_t events)
+{
+	(void)source;
+	(void)events;
+	timer_run(&board.timers);
+}
+
+static int timers_start(void)
+{
+	int r = timer_start(&board.timers);
+
+	if (r < 0)
+		return r;
+	board.clock.fd = board.timers.fd;
+	board.clock.ready = timers_ready;
+	return source_add(&board.clock, EPOLLIN | EPOLLET);
+}
+
 static void retry_due(struct timer *t)
 {
 	(void)t;
@@ -258,7 +276,7 @@ static int set_up(const struct switch_options *options)
 	if (board.epoll < 0)
 		return -errno;
 	umask(0);
-	(void)((r = table_seed()) < 0 || (r = flight_init()) < 0 ||
+	(void)((r = timers_start()) < 0 || (r = table_seed()) < 0 || (r = flight_init()) < 0 ||
 	       (r = reserve_start()) < 0 || (r = open_directories()) < 0 || (r = place_start()) < 0 ||
 	       (r = reaper_start(&board.reaper)) < 0 || (r = link_start(CHANNEL_FD)) < 0);
 	return r;
@@ -271,9 +289,8 @@ static void loop(void)
 	while (!board.stopping) {
 		int n;
 
-		timer_run(&board.timers);
 		end_round();
-		n = epoll_wait(board.epoll, events, EVENTS_AT_ONCE, timer_sleep(&board.timers));
+		n = epoll_wait(board.epoll, events, EVENTS_AT_ONCE, -1);
 		board.audit.time_known = false;
 		for (int i = 0; i < n; i++) {
 			struct source *source = events[i].data.ptr;

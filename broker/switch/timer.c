@@ -5,8 +5,8 @@
 #include "timer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 uint64_t timer_now(void)
@@ -26,6 +26,31 @@ static void set(struct timer_heap *heap, size_t place, struct timer *t)
 static struct timer *at(const struct timer_heap *heap, size_t place)
 {
 	return heap->timers[place - 1];
+}
+
+/* Wake the loop then, unless it is to wake up earlier. */
+static void wake_at(struct timer_heap *heap, uint64_t deadline_usec)
+{
+	struct itimerspec when = {
+		.it_value.tv_sec = (time_t)(deadline_usec / 1000000),
+		/* a nanosecond later, since at zero a timer is not set at all */
+		.it_value.tv_nsec = (long)(deadline_usec % 1000000 * 1000 + 1),
+	};
+
+	if (deadline_usec >= heap->set_usec)
+		return;
+	heap->set_usec = deadline_usec;
+	timerfd_settime(heap->fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+int timer_start(struct timer_heap *heap)
+{
+	int fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	*heap = (struct timer_heap){ .fd = fd, .set_usec = UINT64_MAX };
+	return 0;
 }
 
 static void settle(struct timer_heap *heap, struct timer *t)
@@ -70,6 +95,7 @@ int timer_arm(struct timer_heap *heap, struct timer *t, uint64_t deadline_usec)
 	}
 	t->deadline_usec = deadline_usec;
 	settle(heap, t);
+	wake_at(heap, deadline_usec);
 	return 0;
 }
 
@@ -88,62 +114,15 @@ void timer_disarm(struct timer_heap *heap, struct timer *t)
 	settle(heap, last);
 }
 
-/* The last look at the clock: the tick it was in, and what the earliest deadline was then. */
-static struct {
-	struct timespec tick;
-	uint64_t first;
-	int sleep_msec;
-} last;
-
-/* Within a tick of the coarse clock, which costs next to nothing, nothing new is due unless
- * something earlier was armed. */
-static bool looked_just_now(const struct timer_heap *heap)
+void timer_run(struct timer_heap *heap)
 {
-	struct timespec now;
-	bool same;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	same = now.tv_nsec == last.tick.tv_nsec && now.tv_sec == last.tick.tv_sec;
-	last.tick = now;
-	return same && last.sleep_msec > 0 && at(heap, 1)->deadline_usec >= last.first;
-}
-
-static int sleep_from(const struct timer_heap *heap, uint64_t now)
-{
-	uint64_t left;
-
-	last.first = at(heap, 1)->deadline_usec;
-	left = last.first > now ? (last.first - now + 999) / 1000 : 0;
-	last.sleep_msec = left > INT_MAX ? INT_MAX : (int)left;
-	return last.sleep_msec;
-}
-
-int timer_run(struct timer_heap *heap)
-{
-	uint64_t now;
-
-	if (heap->used == 0)
-		return -1;
-	if (looked_just_now(heap))
-		return last.sleep_msec;
-	for (now = timer_now(); heap->used > 0 && at(heap, 1)->deadline_usec <= now;) {
+	heap->set_usec = UINT64_MAX;
+	while (heap->used > 0 && at(heap, 1)->deadline_usec <= timer_now()) {
 		struct timer *t = at(heap, 1);
 
 		timer_disarm(heap, t);
 		t->due(t);
 	}
-	last.first = UINT64_MAX;
-	if (heap->used == 0)
-		return -1;
-	return sleep_from(heap, now);
-}
-
-int timer_sleep(const struct timer_heap *heap)
-{
-	if (heap->used == 0)
-		return -1;
-	/* Nothing earlier was armed since the last look, within this round. */
-	if (at(heap, 1)->deadline_usec == last.first)
-		return last.sleep_msec;
-	return sleep_from(heap, timer_now());
+	if (heap->used > 0)
+		wake_at(heap, at(heap, 1)->deadline_usec);
 }

@@ -2,8 +2,10 @@
 /*
  * The switch's deadlines: what is due is called, once, in order, and nothing else.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../../broker/switch/timer.h"
 #include "harness.h"
@@ -30,6 +32,7 @@ static void begin(void (*due)(struct timer *t))
 	last = 0;
 	called = 0;
 	srand(1);
+	cr_assert_eq(timer_start(&heap), 0);
 	for (int i = 0; i < TIMERS; i++)
 		timers[i] = (struct timer){ .due = due };
 }
@@ -38,18 +41,26 @@ static void end(void)
 {
 	cr_assert_eq(heap.used, 0);
 	free(heap.timers);
-	heap = (struct timer_heap){ 0 };
+	close(heap.fd);
+}
+
+/* Does the loop wake up within so many milliseconds? */
+static bool wakes(int ms)
+{
+	return poll(&(struct pollfd){ .fd = heap.fd, .events = POLLIN }, 1, ms) > 0;
 }
 
 TEST(timer, calls_what_is_due_in_order)
 {
 	begin(count);
-	cr_assert_eq(timer_run(&heap), -1);
+	timer_run(&heap);
+	cr_assert(!wakes(0));
 	for (int i = 0; i < TIMERS; i++)
 		cr_assert_eq(timer_arm(&heap, &timers[i], 1 + (uint64_t)(rand() % 500)), 0);
-	cr_assert_eq(timer_run(&heap), -1);
+	cr_assert(wakes(HANG_MS));
+	timer_run(&heap);
 	cr_assert_eq(called, TIMERS);
-	cr_assert_eq(timer_run(&heap), -1);
+	timer_run(&heap);
 	cr_assert_eq(called, TIMERS);
 	end();
 }
@@ -58,7 +69,7 @@ TEST(timer, calls_what_is_due_in_order)
 TEST(timer, calls_what_is_left_after_changes)
 {
 	uint64_t now = timer_now();
-	int armed = 0, due = 0, ms;
+	int armed = 0, due = 0;
 
 	begin(count);
 	for (int i = 0; i < 50 * TIMERS; i++) {
@@ -77,8 +88,8 @@ TEST(timer, calls_what_is_left_after_changes)
 	}
 	cr_assert(due > 0 && armed > due);
 	cr_assert_eq(heap.used, (size_t)armed);
-	ms = timer_run(&heap);
-	cr_assert(ms > 0 && ms <= 3600000 + 10, "%d ms", ms);
+	timer_run(&heap);
+	cr_assert(!wakes(0), "it sleeps for the rest");
 	cr_assert_eq(called, due);
 	for (int i = 0; i < TIMERS; i++) {
 		cr_assert(!timer_armed(&timers[i]) || timers[i].deadline_usec > now);
@@ -88,36 +99,40 @@ TEST(timer, calls_what_is_left_after_changes)
 	end();
 }
 
-TEST(timer, says_how_long_to_sleep)
-{
-	begin(count);
-	timer_arm(&heap, &timers[0], timer_now() + 2 * MINUTE);
-	timer_arm(&heap, &timers[1], timer_now() + MINUTE);
-	cr_assert(timer_run(&heap) <= 60000);
-	timer_arm(&heap, &timers[2], UINT64_MAX - 1);
-	timer_disarm(&heap, &timers[0]);
-	timer_disarm(&heap, &timers[1]);
-	/* longer than an int can say; the coarse clock has to move on first */
-	for (int64_t until = now_ms() + HANG_MS; timer_run(&heap) != INT32_MAX;)
-		cr_assert_lt(now_ms(), until);
-	timer_disarm(&heap, &timers[2]);
-	cr_assert_eq(timer_run(&heap), -1);
-	cr_assert_eq(called, 0);
-	end();
-}
-
-/* A look at the clock is saved within a tick of it; what was armed meanwhile must not be. */
+/* Whatever was armed and disarmed before, the loop is not awake later than the earliest. */
 TEST(timer, notices_what_became_the_earliest)
 {
 	begin(count);
 	timer_arm(&heap, &timers[0], timer_now() + MINUTE);
 	for (int i = 1; i <= 200; i++) {
-		cr_assert_gt(timer_run(&heap), 0);
+		cr_assert(!wakes(0));
 		last = 0;
 		timer_arm(&heap, &timers[1], 1);
-		cr_assert_gt(timer_run(&heap), 0);
-		cr_assert_eq(called, i, "an earlier deadline was not looked at");
+		cr_assert(wakes(HANG_MS));
+		cr_assert_eq(called, i - 1, "arming calls nothing");
+		timer_run(&heap);
+		cr_assert_eq(called, i);
 	}
+	timer_disarm(&heap, &timers[0]);
+	end();
+}
+
+/* The earliest is disarmed: the loop may wake up at its time once, and then sleeps on. */
+TEST(timer, sleeps_on_for_what_is_later)
+{
+	begin(count);
+	timer_arm(&heap, &timers[0], UINT64_MAX - 1);
+	timer_arm(&heap, &timers[1], timer_now() + MINUTE);
+	timer_arm(&heap, &timers[2], 1);
+	timer_disarm(&heap, &timers[2]);
+	cr_assert(wakes(HANG_MS));
+	timer_run(&heap);
+	cr_assert(!wakes(0));
+	cr_assert_eq(heap.set_usec, timers[1].deadline_usec);
+	timer_disarm(&heap, &timers[1]);
+	timer_run(&heap);
+	cr_assert(!wakes(0), "it sleeps as long as a clock can run");
+	cr_assert_eq(called, 0);
 	timer_disarm(&heap, &timers[0]);
 	end();
 }
@@ -125,40 +140,17 @@ TEST(timer, notices_what_became_the_earliest)
 TEST(timer, is_due_when_its_time_has_come)
 {
 	begin(count);
-	timer_arm(&heap, &timers[0], timer_now() + 20000);
-	for (int64_t until = now_ms() + HANG_MS; called == 0;) {
-		bool early = timer_now() < timers[0].deadline_usec;
-		int ms = timer_run(&heap);
+	for (int i = 1; i <= 20; i++) {
+		timer_arm(&heap, &timers[0], timer_now() + 1000);
+		while (called < i) {
+			bool early = timer_now() < timers[0].deadline_usec;
 
-		cr_assert(called == 0 || !early || timer_now() >= timers[0].deadline_usec);
-		cr_assert(called > 0 || ms > 0, "a loop that sleeps %d ms spins", ms);
-		cr_assert_lt(now_ms(), until);
+			timer_run(&heap);
+			cr_assert(called < i || !early ||
+				  timer_now() >= timers[0].deadline_usec);
+			cr_assert(called == i || wakes(HANG_MS), "it overslept");
+		}
 	}
-	end();
-}
-
-/* What the loop does: a look before it sleeps, which calls nothing, and a run when it wakes up.
- * What the look said is due is called by the run. */
-TEST(timer, looks_before_it_sleeps)
-{
-	begin(count);
-	cr_assert_eq(timer_sleep(&heap), -1);
-	timer_arm(&heap, &timers[0], timer_now() + MINUTE);
-	for (int i = 1; i <= 200; i++) {
-		int ms = timer_run(&heap);
-
-		cr_assert(ms > 0 && ms <= 60000, "%d ms", ms);
-		ms = timer_sleep(&heap);
-		cr_assert(ms > 0 && ms <= 60000, "%d ms", ms);
-		last = 0;
-		timer_arm(&heap, &timers[1], 1);
-		cr_assert_eq(timer_sleep(&heap), 0);
-		cr_assert_eq(called, i - 1, "a look calls nothing");
-		timer_run(&heap);
-		cr_assert_eq(called, i, "the loop goes round until the clock's next tick");
-	}
-	timer_disarm(&heap, &timers[0]);
-	cr_assert_eq(timer_sleep(&heap), -1);
 	end();
 }
 
@@ -190,7 +182,7 @@ TEST(timer, may_be_changed_by_what_it_calls)
 	begin(count);
 	timers[0].due = again;
 	timer_arm(&heap, &timers[0], 1);
-	cr_assert_eq(timer_run(&heap), -1);
+	timer_run(&heap);
 	cr_assert_eq(called, 5);
 
 	called = 0;
@@ -198,7 +190,7 @@ TEST(timer, may_be_changed_by_what_it_calls)
 	timers[1].due = disarm_victim;
 	timer_arm(&heap, &timers[1], 1);
 	timer_arm(&heap, victim, 2);
-	cr_assert_eq(timer_run(&heap), -1);
+	timer_run(&heap);
 	cr_assert_eq(called, 1);
 
 	called = 0;
@@ -208,7 +200,7 @@ TEST(timer, may_be_changed_by_what_it_calls)
 		t->due = free_itself;
 		timer_arm(&heap, t, 1 + (uint64_t)(rand() % 100));
 	}
-	cr_assert_eq(timer_run(&heap), -1);
+	timer_run(&heap);
 	cr_assert_eq(called, 100);
 	end();
 }
