@@ -229,25 +229,39 @@ static bool may_read(struct conn *conn)
 	return conn->flight < conn->window;
 }
 
+/* A packet of at most WIRE_PACKET_MAX bytes with at most one descriptor, asked for; anything else
+ * is its sender's last. ret_nfds: of descriptors, which are the caller's in any case. */
+static ssize_t take(const struct conn *conn, uint8_t *packet, int *fds, size_t *ret_nfds)
+{
+	int flags;
+	ssize_t n;
+
+	*ret_nfds = 0;
+	if (!conn->reap) {
+		n = packet_take_plain(conn->source.fd, packet);
+		return n > (ssize_t)WIRE_PACKET_MAX ? -EMSGSIZE : n;
+	}
+	n = packet_take(conn->source.fd, packet, fds, PACKET_FDS_MAX, ret_nfds, &flags);
+	if (n >= 0 && (flags & (MSG_TRUNC | MSG_CTRUNC) || *ret_nfds > (conn->deposits ? 1 : 0)))
+		return -EPROTO;
+	return n;
+}
+
 /* Read and handle one packet: false when there is none, or the connection has ended. */
 static bool read_one(struct conn *conn)
 {
 	uint8_t packet[WIRE_PACKET_MAX];
-	int fds[PACKET_FDS_MAX], flags;
+	int fds[PACKET_FDS_MAX];
 	struct wire_message m;
 	size_t nfds;
-	ssize_t n;
+	ssize_t n = take(conn, packet, fds, &nfds);
 
-	n = packet_take(conn->source.fd, packet, fds, conn->reap ? PACKET_FDS_MAX : 0, &nfds,
-			&flags);
 	if (n == -EAGAIN)
 		return false;
-	/* One descriptor, asked for, or none: anything else is its sender's last message. */
-	if (n <= 0 || flags & (MSG_TRUNC | MSG_CTRUNC) || nfds > (conn->deposits ? 1 : 0) ||
-	    wire_parse(packet, (size_t)n, &m) < 0 || m.head.nfds != nfds ||
+	if (n <= 0 || wire_parse(packet, (size_t)n, &m) < 0 || m.head.nfds != nfds ||
 	    (m.head.type >= WIRE_DOOR_ADD ? admin_dispatch(conn, &m) :
 		     client_dispatch(conn, &m, nfds > 0 ? &fds[0] : NULL)) < 0) {
-		for (size_t i = 0; n >= 0 && i < nfds; i++)
+		for (size_t i = 0; i < nfds; i++)
 			if (fds[i] >= 0)
 				reaper_take(&board.reaper, fds[i]);
 		conn_close(conn);

@@ -188,85 +188,9 @@ int wire_string(const struct wire_message *m, enum wire_tag tag, char *out, size
 	return 0;
 }
 
-static void store16(uint8_t *p, uint16_t v)
-{
-	v = htole16(v);
-	memcpy(p, &v, sizeof v);
-}
-
-static void store32(uint8_t *p, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(p, &v, sizeof v);
-}
-
-static void store64(uint8_t *p, uint64_t v)
-{
-	v = htole64(v);
-	memcpy(p, &v, sizeof v);
-}
-
-void wire_begin(struct wire_writer *w, void *buf, size_t size, uint16_t type, uint32_t serial,
-		uint32_t ref, uint8_t nfds)
-{
-	assert(size >= WIRE_HEADER_BYTES);
-	*w = (struct wire_writer){ .buf = buf, .size = size, .used = WIRE_HEADER_BYTES };
-	w->buf[0] = WIRE_VERSION;
-	w->buf[1] = nfds;
-	store16(w->buf + 2, type);
-	store32(w->buf + 4, serial);
-	store32(w->buf + 8, ref);
-}
-
-/* Room for a value of len bytes, its type and length written; NULL when there is none. */
-static uint8_t *put(struct wire_writer *w, enum wire_tag tag, size_t len)
-{
-	uint8_t *p = w->buf + w->used;
-
-	assert(tag > w->last && tag < TAG_END);
-	if (len > UINT16_MAX || w->size - w->used < WIRE_TLV_BYTES + len) {
-		w->overflow = true;
-		return NULL;
-	}
-	w->last = (uint16_t)tag;
-	w->used += WIRE_TLV_BYTES + len;
-	store16(p, (uint16_t)tag);
-	store16(p + 2, (uint16_t)len);
-	return p + WIRE_TLV_BYTES;
-}
-
-void wire_put_u32(struct wire_writer *w, enum wire_tag tag, uint32_t value)
-{
-	uint8_t *p = put(w, tag, sizeof value);
-
-	if (p)
-		store32(p, value);
-}
-
-void wire_put_u64(struct wire_writer *w, enum wire_tag tag, uint64_t value)
-{
-	uint8_t *p = put(w, tag, sizeof value);
-
-	if (p)
-		store64(p, value);
-}
-
-void wire_put_bytes(struct wire_writer *w, enum wire_tag tag, const void *bytes, size_t len)
-{
-	uint8_t *p = put(w, tag, len);
-
-	if (p && len > 0)
-		memcpy(p, bytes, len);
-}
-
 void wire_put_string(struct wire_writer *w, enum wire_tag tag, const char *s)
 {
 	wire_put_bytes(w, tag, s, strlen(s));
-}
-
-int wire_finish(const struct wire_writer *w)
-{
-	return w->overflow ? -EMSGSIZE : (int)w->used;
 }
 
 const char *wire_tag_name(enum wire_tag tag)

@@ -7,9 +7,13 @@
  */
 #pragma once
 
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "protocol.h"
 
@@ -38,6 +42,24 @@ struct wire_writer {
 	bool overflow;
 };
 
+static inline void wire_store16(uint8_t *p, uint16_t v)
+{
+	v = htole16(v);
+	memcpy(p, &v, sizeof v);
+}
+
+static inline void wire_store32(uint8_t *p, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(p, &v, sizeof v);
+}
+
+static inline void wire_store64(uint8_t *p, uint64_t v)
+{
+	v = htole64(v);
+	memcpy(p, &v, sizeof v);
+}
+
 /* Parse one packet of len bytes. 0, or -EPROTO (malformed: short, unordered, repeated,
  * wrong width, unknown and critical) or -EPROTONOSUPPORT (version). */
 int wire_parse(const void *packet, size_t len, struct wire_message *ret);
@@ -57,14 +79,68 @@ int32_t wire_i32(const struct wire_message *m, enum wire_tag tag, int32_t absent
 int wire_string(const struct wire_message *m, enum wire_tag tag, char *out, size_t size);
 
 /* Begin a message; put tags in ascending order (asserted); finish gives its length in bytes
- * or -EMSGSIZE. nfds is what the caller is about to send with it. */
-void wire_begin(struct wire_writer *w, void *buf, size_t size, uint16_t type, uint32_t serial,
-		uint32_t ref, uint8_t nfds);
-void wire_put_u32(struct wire_writer *w, enum wire_tag tag, uint32_t value);
-void wire_put_u64(struct wire_writer *w, enum wire_tag tag, uint64_t value);
-void wire_put_bytes(struct wire_writer *w, enum wire_tag tag, const void *p, size_t len);
+ * or -EMSGSIZE. nfds is what the caller is about to send with it. Inline, so that a message of
+ * constant tags is a handful of stores. */
+static inline void wire_begin(struct wire_writer *w, void *buf, size_t size, uint16_t type,
+			      uint32_t serial, uint32_t ref, uint8_t nfds)
+{
+	assert(size >= WIRE_HEADER_BYTES);
+	*w = (struct wire_writer){ .buf = buf, .size = size, .used = WIRE_HEADER_BYTES };
+	w->buf[0] = WIRE_VERSION;
+	w->buf[1] = nfds;
+	wire_store16(w->buf + 2, type);
+	wire_store32(w->buf + 4, serial);
+	wire_store32(w->buf + 8, ref);
+}
+
+/* Room for a value of len bytes, its type and length written; NULL when there is none. */
+static inline uint8_t *wire_put(struct wire_writer *w, enum wire_tag tag, size_t len)
+{
+	uint8_t *p = w->buf + w->used;
+
+	assert(tag > w->last && tag < TAG_END);
+	if (len > UINT16_MAX || w->size - w->used < WIRE_TLV_BYTES + len) {
+		w->overflow = true;
+		return NULL;
+	}
+	w->last = (uint16_t)tag;
+	w->used += WIRE_TLV_BYTES + len;
+	wire_store16(p, (uint16_t)tag);
+	wire_store16(p + 2, (uint16_t)len);
+	return p + WIRE_TLV_BYTES;
+}
+
+static inline void wire_put_u32(struct wire_writer *w, enum wire_tag tag, uint32_t value)
+{
+	uint8_t *p = wire_put(w, tag, sizeof value);
+
+	if (p)
+		wire_store32(p, value);
+}
+
+static inline void wire_put_u64(struct wire_writer *w, enum wire_tag tag, uint64_t value)
+{
+	uint8_t *p = wire_put(w, tag, sizeof value);
+
+	if (p)
+		wire_store64(p, value);
+}
+
+static inline void wire_put_bytes(struct wire_writer *w, enum wire_tag tag, const void *bytes,
+				  size_t len)
+{
+	uint8_t *p = wire_put(w, tag, len);
+
+	if (p && len > 0)
+		memcpy(p, bytes, len);
+}
+
 void wire_put_string(struct wire_writer *w, enum wire_tag tag, const char *s);
-int wire_finish(const struct wire_writer *w);
+
+static inline int wire_finish(const struct wire_writer *w)
+{
+	return w->overflow ? -EMSGSIZE : (int)w->used;
+}
 
 /* The printable name of a tag ("name", "max_connections"): the key used by --json. NULL when
  * unknown. And the kind of its value. */

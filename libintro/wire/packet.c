@@ -92,6 +92,16 @@ ssize_t packet_take(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds,
 	return n;
 }
 
+ssize_t packet_take_plain(int sock, void *buf)
+{
+	ssize_t n;
+
+	do
+		n = recv(sock, buf, WIRE_PACKET_MAX, MSG_DONTWAIT | MSG_TRUNC);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 ssize_t packet_recv(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds)
 {
 	int got[WIRE_BATCH_MAX], flags;

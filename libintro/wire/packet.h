@@ -31,6 +31,10 @@ int packet_send(int sock, const void *buf, size_t len, const int *fds, size_t nf
  * -EPROTO (more descriptors than max: all are closed). ret_nfds is written on success. */
 ssize_t packet_recv(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds);
 
+/* Receive one packet as packet_recv() does, where none can bring a descriptor (the switch has
+ * SO_PASSRIGHTS off). Its whole length, of which no more than WIRE_PACKET_MAX bytes are in buf. */
+ssize_t packet_take_plain(int sock, void *buf);
+
 /* As packet_recv(), with nothing judged or closed: ret_flags are recvmsg(2)'s, and whatever
  * descriptors came (max up to PACKET_FDS_MAX) are the caller's. For a receiver that must not
  * close them itself, since that can block. */
