@@ -46,7 +46,7 @@ int introduce_accepted(struct grant *grant, int fd)
 		/* Its client has long been let in: only the service is waited for. */
 		if (e->conn->batch <= 1)
 			handover_flush(e->conn);
-		introduced(&grant->ref, grant->name, &grant->door->account, NULL, who, who_len,
+		introduced(&grant->ref, &grant->door->account, NULL, who, who_len,
 			   session.number, WAY_LISTEN, (int)session.path);
 		return 0;
 	}

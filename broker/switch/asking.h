@@ -40,10 +40,9 @@ void asking_retry(struct asking *a);
  * is gone. */
 bool asking_answer(struct asking *a, int fd, uint64_t session, uint32_t way);
 
-/* An introduction was made: count it, and write its audit line. user may be NULL. name: in the
- * client's door; NULL: the service's own. */
-void introduced(struct ref *ref, const char *name, struct account *door, struct account *user,
-		const char *who, uint32_t who_len, uint64_t session, int way, int path);
+/* An introduction was made: count it, and write its audit line. user may be NULL. */
+void introduced(struct ref *ref, struct account *door, struct account *user, const char *who,
+		uint32_t who_len, uint64_t session, int way, int path);
 
 /* The ways (ways.c): each makes or finds a socket and answers. */
 void by_pair(struct asking *a, struct exporter *e);

@@ -26,14 +26,23 @@
 #define ROTATE_BYTES (UINT64_C(8) << 20)
 #define AUDIT_FILE_NAME "audit.log"
 
-static const char *const ways[] = {
-	[WAY_LISTEN] = "listen", [WAY_PAIR] = "pair", [WAY_FETCH] = "fetch",
-	[WAY_HELD] = "held",	 [WAY_PLACED] = "placed",
+static const struct word {
+	const char *text;
+	size_t len;
+} ways[] = {
+#define WORD(text) { text, sizeof(text) - 1 }
+	[0] = WORD(""),		      [WAY_LISTEN] = WORD("listen"), [WAY_PAIR] = WORD("pair"),
+	[WAY_FETCH] = WORD("fetch"),  [WAY_HELD] = WORD("held"),     [WAY_PLACED] = WORD("placed"),
 };
+
+static const struct word *way_word(int way)
+{
+	return &ways[way > 0 && (size_t)way < sizeof ways / sizeof ways[0] ? way : 0];
+}
 
 const char *audit_way_word(int way)
 {
-	return way > 0 && (size_t)way < sizeof ways / sizeof ways[0] ? ways[way] : "";
+	return way_word(way)->text;
 }
 
 /* These append to a line and return its end. A word is a literal. */
@@ -89,25 +98,32 @@ static char *put_error(char *p, int error)
 	return name ? put_field(p, " error=", name) : put_count(p, " error=", (uint64_t)error);
 }
 
-/* RFC 3339. The coarse clock is a tick of the kernel's behind, some milliseconds, and costs a
- * fifth of the fine one; it is read once a round of the loop. */
-static char *put_time(struct audit *a, char *p)
+static void write_time(struct audit *a, const struct timespec *now)
 {
-	struct timespec now;
 	struct tm tm;
 
-	if (a->time_known)
-		return put_bytes(p, a->time, AUDIT_TIME_LEN);
-	a->time_known = true;
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	if (now.tv_sec != a->second) {
-		a->second = now.tv_sec;
-		gmtime_r(&now.tv_sec, &tm);
+	if (now->tv_sec != a->tick.tv_sec) {
+		gmtime_r(&now->tv_sec, &tm);
 		strftime(a->time, sizeof a->time, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
 	}
-	for (long msec = now.tv_nsec / 1000000, at = AUDIT_TIME_LEN - 2; at > AUDIT_TIME_LEN - 5;
+	for (long msec = now->tv_nsec / 1000000, at = AUDIT_TIME_LEN - 2; at > AUDIT_TIME_LEN - 5;
 	     msec /= 10, at--)
 		a->time[at] = (char)('0' + msec % 10);
+	a->tick = *now;
+}
+
+/* RFC 3339. The coarse clock is a tick of the kernel's behind, some milliseconds, and costs a
+ * fifth of the fine one; it is read once a round of the loop. */
+static inline char *put_time(struct audit *a, char *p)
+{
+	struct timespec now;
+
+	if (!a->time_known) {
+		a->time_known = true;
+		clock_gettime(CLOCK_REALTIME_COARSE, &now);
+		if (now.tv_nsec != a->tick.tv_nsec || now.tv_sec != a->tick.tv_sec)
+			write_time(a, &now);
+	}
 	return put_bytes(p, a->time, AUDIT_TIME_LEN);
 }
 
@@ -152,7 +168,7 @@ void audit_init(struct audit *a)
 {
 	a->fd = -1;
 	a->kind = AUDIT_NONE;
-	a->second = -1;
+	a->tick.tv_sec = -1;
 	a->session = UINT64_MAX;
 	a->digits[sizeof a->digits - 1] = '9';	/* no number's that could be counted up */
 	a->flush.due = flush_due;
@@ -217,6 +233,7 @@ void audit_write(struct audit *a, const struct audit_line *l)
 
 void audit_introduced(struct audit *a, const struct audit_introduction *i)
 {
+	const struct word *way = way_word(i->way);
 	char *line = begin_line(a), *p;
 
 	if (!line)
@@ -224,13 +241,13 @@ void audit_introduced(struct audit *a, const struct audit_introduction *i)
 	p = put_time(a, line);
 	p = put_session(a, put_word(p, " introduced session="), i->session);
 	p = put_bytes(p, i->who, i->who_len);
-	p = put_field(p, " name=", i->name);
-	p = put_field(p, " service=", i->service);
+	p = put_bytes(put_word(p, " name="), i->name, i->name_len);
+	p = put_bytes(put_word(p, " service="), i->service, i->service_len);
 	if (i->label) {
 		p = put_field(p, " label=\"", i->label);
 		*p++ = '"';
 	}
-	p = put_field(p, " way=", audit_way_word(i->way));
+	p = put_bytes(put_word(p, " way="), way->text, way->len);
 	p = i->path == PATH_SPLICED ? put_word(p, " path=spliced") : put_word(p, " path=local");
 	end_line(a, line, p);
 }

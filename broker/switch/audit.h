@@ -8,10 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "timer.h"
 
-#define AUDIT_BUFFER_BYTES ((size_t)16 << 10)
+#define AUDIT_BUFFER_BYTES ((size_t)64 << 10)
 #define AUDIT_TIME_LEN 24	/* "2026-11-21T12:00:00.000Z" */
 #define AUDIT_WHO_MAX 112	/* bytes: a door's name and two numbers, with their words */
 #define AUDIT_LINE_MAX 1000	/* bytes: fits a watcher's packet */
@@ -27,7 +28,7 @@ struct audit {
 	size_t told;		/* bytes of that line, at the buffer's beginning; 0: none */
 	bool torn;		/* what was written last is half a line */
 	struct timer flush;
-	int64_t second;		/* for which the time's text is valid */
+	struct timespec tick;	/* for which the time's text is valid */
 	bool time_known;	/* in this round of the loop; cleared by whoever runs that */
 	char time[AUDIT_TIME_LEN + 1];
 	uint64_t session;	/* whose digits these are */
@@ -66,6 +67,7 @@ struct audit_introduction {
 	uint32_t who_len;
 	int way, path;
 	const char *name, *service, *label;	/* label: NULL: none */
+	size_t name_len, service_len;
 };
 
 void audit_introduced(struct audit *a, const struct audit_introduction *i);

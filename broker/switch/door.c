@@ -286,7 +286,8 @@ struct ref *door_resolve(struct door *door, const char *name, bool make)
 
 	if (grant)
 		return &grant->ref;
-	if (!door->open || !wire_name_ok(name, strlen(name)))
+	/* What is there has a good name. */
+	if (!door->open || (make && !wire_name_ok(name, strlen(name))))
 		return NULL;
 	service = service_get(name, make);
 	return service ? &service->root : NULL;

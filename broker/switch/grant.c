@@ -5,6 +5,7 @@
 #include "grant.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,8 @@ static int same_name(const void *value, const void *key)
 
 struct grant *grant_find(const struct door *door, const char *name)
 {
+	if (door->grants.used == 0)
+		return NULL;
 	return table_find(&door->grants, table_hash_name(name, strlen(name)), same_name, name);
 }
 
@@ -87,32 +90,49 @@ static void await_room(struct grant *grant, struct exporter *e)
 	exporter_await_room(e);
 }
 
-/* Accept where the service has room; the socket is the service's from then on. One at a time:
- * finding that there is no more costs the kernel a whole socket, and the loop comes back. */
-static void grant_ready(struct source *source, uint32_t events)
+/* Accept one where the service has room; the socket is the service's from then on. False: none. */
+static bool accept_one(struct grant *grant)
 {
-	struct grant *grant = list_entry(source, struct grant, listener);
 	struct exporter *e = grant->ref.service->exporter;
 	int fd;
 
-	(void)events;
 	if (!e) {
-		source_set(source, 0);
-		return;
+		source_set(&grant->listener, 0);
+		return false;
 	}
 	if (ref_check(&grant->ref, RIGHT_CONNECT) < 0) {
 		close_path(grant);
-		return;
+		return false;
 	}
 	if (!list_empty(&e->conn->queue) || !flight_room(e->conn)) {
 		await_room(grant, e);
-		return;
+		return false;
 	}
-	fd = listener_accept(source->fd);
+	fd = listener_accept(grant->listener.fd);
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
 		listener_retry_grant(grant);
 	else if (fd >= 0 && introduce_accepted(grant, fd) < 0)
 		await_room(grant, e);
+	else
+		return fd >= 0;
+	return false;
+}
+
+/* To accept until there is none would cost the kernel a whole socket for finding that. */
+static void grant_ready(struct source *source, uint32_t events)
+{
+	struct grant *grant = list_entry(source, struct grant, listener);
+
+	(void)events;
+	for (uint32_t n = 1; accept_one(grant) && n < BURST_MAX; n++) {
+		struct pollfd more = { .fd = source->fd, .events = POLLIN };
+
+		if (!burst_look(&grant->burst))
+			break;
+		burst_seen(&grant->burst, poll(&more, 1, 0) > 0);
+		if (!more.revents)
+			break;
+	}
 }
 
 int grant_listen(struct grant *grant)
@@ -215,6 +235,7 @@ static struct grant *grant_alloc(struct door *door, const struct grant_options *
 	if (!grant)
 		return NULL;
 	snprintf(grant->name, sizeof grant->name, "%s", o->name);
+	grant->name_len = (uint8_t)strlen(grant->name);
 	snprintf(grant->file, sizeof grant->file, "%s", o->file);
 	grant->door = door;
 	grant->origin = o->origin;

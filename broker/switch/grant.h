@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "burst.h"
 #include "door.h"
 #include "list.h"
 #include "ref.h"
@@ -32,6 +33,8 @@ struct grant {
 	bool inherited;		/* made by the last switch: left alone until somebody serves */
 	bool given;		/* the listener is somebody else's now: never accept on it */
 	char name[65];
+	uint8_t name_len;
+	struct burst burst;	/* of its listener */
 	char file[65];
 };
 

@@ -86,18 +86,24 @@ void asking_retry(struct asking *a)
 		wait_retry_later(a->wait);
 }
 
-void introduced(struct ref *ref, const char *name, struct account *door, struct account *user,
-		const char *who, uint32_t who_len, uint64_t session, int way, int path)
+void introduced(struct ref *ref, struct account *door, struct account *user, const char *who,
+		uint32_t who_len, uint64_t session, int way, int path)
 {
+	struct service *service = ref->service;
+	/* what the door calls it */
+	const struct grant *grant = ref->parent ? list_entry(ref, struct grant, ref) : NULL;
+
 	door->introductions++;
 	if (user)
 		user->introductions++;
-	ref->service->introductions++;
+	service->introductions++;
 	audit_introduced(&board.audit, &(struct audit_introduction){
 		.who = who,
 		.who_len = who_len,
-		.name = name ? name : ref->service->name,
-		.service = ref->service->name,
+		.name = grant ? grant->name : service->name,
+		.name_len = grant ? grant->name_len : service->name_len,
+		.service = service->name,
+		.service_len = service->name_len,
 		.label = ref->label,
 		.session = session,
 		.way = way,
@@ -109,9 +115,8 @@ void introduced(struct ref *ref, const char *name, struct account *door, struct 
 static void done(struct asking *a, uint64_t session, uint32_t way)
 {
 	struct conn *conn = a->conn;
-	const char *name = a->ref->parent ? list_entry(a->ref, struct grant, ref)->name : NULL;
 
-	introduced(a->ref, name, conn->account, &conn->user->account, conn->who, conn->who_len,
+	introduced(a->ref, conn->account, &conn->user->account, conn->who, conn->who_len,
 		   session, (int)way, PATH_LOCAL);
 	if (a->wait)
 		wait_free(a->wait);

@@ -36,6 +36,7 @@ struct service *service_get(const char *name, bool make)
 		return NULL;
 	}
 	memcpy(service->name, name, len + 1);
+	service->name_len = (uint32_t)len;
 	ref_init_root(&service->root, service);
 	service->held = -1;
 	service->id = board.next_id++;
@@ -66,7 +67,7 @@ void service_settle(struct service *service)
 	    !list_empty(&service->root.children))
 		return;
 	list_remove(&service->in_board);
-	table_remove(&board.services, table_hash_name(service->name, strlen(service->name)),
+	table_remove(&board.services, table_hash_name(service->name, service->name_len),
 		     service);
 	free(service);
 }

@@ -44,6 +44,7 @@ struct service {
 	struct user *held_user;
 	struct list in_board;
 	uint64_t id;
+	uint32_t name_len;
 	char name[];
 };
 

@@ -5,6 +5,7 @@
  */
 #include "table.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,45 +24,63 @@ static inline uint64_t rotate(uint64_t x, int by)
 	return x << by | x >> (64 - by);
 }
 
-static inline void sip_round(uint64_t v[4])
+struct sip {
+	uint64_t a, b, c, d;
+};
+
+static inline void sip_round(struct sip *v)
 {
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
+	v->a += v->b;
+	v->c += v->d;
+	v->b = rotate(v->b, 13) ^ v->a;
+	v->d = rotate(v->d, 16) ^ v->c;
+	v->a = rotate(v->a, 32);
+	v->c += v->b;
+	v->a += v->d;
+	v->b = rotate(v->b, 17) ^ v->c;
+	v->d = rotate(v->d, 21) ^ v->a;
+	v->c = rotate(v->c, 32);
+}
+
+/* The last 0 to 7 bytes, the first of them lowest; loaded so that they overlap. */
+static inline uint64_t load_rest(const char *s, size_t len)
+{
+	uint32_t first, last;
+
+	if (len == 0)
+		return 0;
+	if (len < 4)
+		return (uint64_t)(uint8_t)s[0] | (uint64_t)(uint8_t)s[len / 2] << len / 2 * 8 |
+		       (uint64_t)(uint8_t)s[len - 1] << (len - 1) * 8;
+	memcpy(&first, s, 4);
+	memcpy(&last, s + len - 4, 4);
+	return le32toh(first) | (uint64_t)le32toh(last) << (len - 4) * 8;
 }
 
 /* SipHash-1-3 (Aumasson and Bernstein, 2012; the variant that Rust and the kernel's HalfSipHash
  * users chose for hash tables). */
 uint64_t table_hash_name(const char *name, size_t len)
 {
-	uint64_t v[4] = { seed[0] ^ 0x736f6d6570736575, seed[1] ^ 0x646f72616e646f6d,
-			  seed[0] ^ 0x6c7967656e657261, seed[1] ^ 0x7465646279746573 };
+	struct sip v = { seed[0] ^ 0x736f6d6570736575, seed[1] ^ 0x646f72616e646f6d,
+			 seed[0] ^ 0x6c7967656e657261, seed[1] ^ 0x7465646279746573 };
 	uint64_t word, last = (uint64_t)len << 56;
 
 	for (; len >= 8; name += 8, len -= 8) {
 		memcpy(&word, name, 8);
-		v[3] ^= word;
-		sip_round(v);
-		v[0] ^= word;
+		word = le64toh(word);
+		v.d ^= word;
+		sip_round(&v);
+		v.a ^= word;
 	}
-	word = 0;
-	memcpy(&word, name, len);
-	last |= word;
-	v[3] ^= last;
-	sip_round(v);
-	v[0] ^= last;
-	v[2] ^= 0xff;
-	sip_round(v);
-	sip_round(v);
-	sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	last |= load_rest(name, len);
+	v.d ^= last;
+	sip_round(&v);
+	v.a ^= last;
+	v.c ^= 0xff;
+	sip_round(&v);
+	sip_round(&v);
+	sip_round(&v);
+	return v.a ^ v.b ^ v.c ^ v.d;
 }
 
 /* Two rounds of multiply and fold, the first with a random multiplier: enough for numbers, which

@@ -61,7 +61,8 @@ static void introduce(uint64_t session, const char *name, const char *label)
 {
 	audit_introduced(audit, &(struct audit_introduction){
 		.session = session, .who = who, .who_len = who_len, .way = WAY_PAIR,
-		.path = PATH_LOCAL, .name = name, .service = "postgres", .label = label,
+		.path = PATH_LOCAL, .name = name, .name_len = strlen(name),
+		.service = "postgres", .service_len = strlen("postgres"), .label = label,
 	});
 }
 
@@ -145,7 +146,8 @@ TEST(audit, lines)
 	n = audit_write_who(&door, UINT32_MAX, 0, nobody);
 	audit_introduced(audit, &(struct audit_introduction){
 		.session = 1, .who = nobody, .who_len = (uint32_t)n, .way = WAY_LISTEN,
-		.path = PATH_SPLICED, .name = "db", .service = "db" });
+		.path = PATH_SPLICED, .name = "db", .name_len = 2, .service = "db",
+		.service_len = 2 });
 	cr_assert_eq(size_of("audit.log"), 0, "lines are collected");
 	audit_flush(audit);
 	rest = text = text_of("audit.log");
