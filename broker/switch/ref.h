@@ -17,14 +17,15 @@ struct service;
 #define REF_UNLIMITED UINT32_MAX
 
 struct ref {
+	struct list children, sibling;
+	struct list handles;
+	/* what an introduction touches, last, as in a service */
 	struct ref *parent;	/* NULL: a service's root */
 	struct service *service;
 	char *label;		/* owned; NULL: none */
 	uint64_t expires_usec;	/* CLOCK_BOOTTIME; UINT64_MAX: never */
 	uint32_t rights;
 	uint32_t uses;		/* left; REF_UNLIMITED */
-	struct list children, sibling;
-	struct list handles;
 };
 
 /* A reference as one connection holds it, by a number of that client's choice. */

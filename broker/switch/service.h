@@ -32,11 +32,6 @@ struct exporter {
 };
 
 struct service {
-	struct exporter *exporter;	/* NULL: nobody */
-	uint64_t introductions;
-	uint32_t pins;			/* users on the stack: not to be freed now */
-	int held;			/* -1, or a descriptor to be handed out */
-	struct ref root;
 	struct list waits;		/* for it to be served, or for room */
 	struct list grants;		/* their in_service */
 	struct placement *placement;	/* NULL: none */
@@ -44,6 +39,13 @@ struct service {
 	struct user *held_user;
 	struct list in_board;
 	uint64_t id;
+	/* what an introduction touches, last, beside the name: among thousands of names these
+	 * lines come from memory */
+	struct ref root;
+	struct exporter *exporter;	/* NULL: nobody */
+	uint64_t introductions;
+	uint32_t pins;			/* users on the stack: not to be freed now */
+	int held;			/* -1, or a descriptor to be handed out */
 	uint32_t name_len;
 	char name[];
 };
