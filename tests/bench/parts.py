@@ -4,6 +4,7 @@ rows."""
 import contextlib
 import json
 import resource
+import socket
 import subprocess
 
 import peers as peer
@@ -98,6 +99,7 @@ def introduction(setting, table):
             sides.product("listen", way="listen")
             if n >= 8:
                 sides.product("hot", batch=16)
+                sides.product("hot listen", way="listen", batch=16)
             run = sides.run()
         compare(table, part, "pair", n, run, "pair", "floor", rate=(">=", 0.90),
                 cpu=("<=", 1.15), p99=("<=", 1.25))
@@ -107,6 +109,8 @@ def introduction(setting, table):
         if n >= 8:
             compare(table, part, "hot service, batches of 16", n, run, "hot", "floor",
                     rate=(">=", 1.15))
+            compare(table, part, "listen, hot service", n, run, "hot listen", "floor",
+                    rate=(">=", 1.05) if small else None, cpu=("<=", 0.65) if small else None)
         absolute(table, part, "pair, absolute", n, run, "pair")
     for n in CLIENTS:
         with Sides(setting, n) as sides:
@@ -334,9 +338,40 @@ ATTACKS = (
 )
 
 
+class Unread:
+    """Descriptors that lie in a queue of no broker's. While there are any on the machine, the
+    kernel looks for garbage at each close of a Unix socket (unix_release_sock(), unix_gc())."""
+
+    def __init__(self, count):
+        self.count, self.queue = count, ()
+
+    def switch(self, on):
+        for end in self.queue:
+            end.close()
+        self.queue = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) if on else ()
+        for _ in range(self.count if on else 0):
+            ends = socket.socketpair()
+            socket.send_fds(self.queue[0], [b"x"], [ends[0].fileno()])
+            for end in ends:
+                end.close()
+
+
+def unread(setting, table, part):
+    """What a client that does not read costs where no broker could do anything about it."""
+    lying = Unread(4)
+    with Sides(setting, 8) as sides:
+        sides.loads["attacked"] = sides.floor("calm")
+        sides.callback(lying.switch, False)
+        run = sides.run(before=lambda name: lying.switch(name == "attacked"))
+    for figure, key in (("rate", "rate"), ("p99", "p99_us")):
+        table.add(part, "floor, while 4 descriptors lie unread in another queue", 8,
+                  ratio(run, "attacked", "calm", key), figure)
+
+
 def attack(setting, table):
     """What 8 clients notice of another's ill will; it comes through a door of its own."""
     part = "under attack: others, with it over without"
+    unread(setting, table, part)
     for what, words, files in ATTACKS:
         try:
             attack_one(setting, table, part, what, words, files)
