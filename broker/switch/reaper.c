@@ -18,13 +18,17 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REAPER_THREADS 64
 #define REAPER_STACK_BYTES ((size_t)64 << 10)
 #define REAPER_IDLE_MS 1000
+/* Without a close for so long, threads are stuck rather than waiting for a processor. */
+#define REAPER_STUCK_MS 10
 
 static _Atomic int threads;
+static _Atomic uint32_t closed;
 
 /* What tells that a stream's queue is empty although its peer is gone (marks_learn()). */
 static enum { MARKS_NONE, MARKS_SHOWN, MARKS_HIDDEN } marks = MARKS_HIDDEN;
@@ -39,8 +43,10 @@ static void *reap(void *arg)
 
 	do {
 		while (poll(&input, 1, REAPER_IDLE_MS) > 0)
-			if (read(read_end, &fd, sizeof fd) == (ssize_t)sizeof fd)
+			if (read(read_end, &fd, sizeof fd) == (ssize_t)sizeof fd) {
 				close(fd);
+				closed++;
+			}
 		threads--;
 		if (poll(&input, 1, 0) <= 0)
 			return NULL;
@@ -109,6 +115,8 @@ int reaper_start(struct reaper *r)
 	r->read_end = fds[0];
 	r->write_end = fds[1];
 	r->pending = 0;
+	r->closed = 0;
+	r->since_msec = 0;
 	return 0;
 }
 
@@ -133,10 +141,29 @@ void reaper_dispose(struct reaper *r, int fd, bool stream)
 		reaper_take(r, fd);
 }
 
+/* One thread does, unless it is stuck: then what it should have read is still there, behind the
+ * last bytes written. */
+static bool want_thread(struct reaper *r, size_t written)
+{
+	struct timespec now;
+	uint64_t msec;
+	int unread = 0;
+	bool stuck;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	msec = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	stuck = closed == r->closed && ioctl(r->read_end, FIONREAD, &unread) == 0 &&
+		(size_t)unread > written;
+	if (threads > 0 && stuck && msec - r->since_msec < REAPER_STUCK_MS)
+		return false;
+	r->closed = closed;
+	r->since_msec = msec;
+	return threads == 0 || (stuck && threads < REAPER_THREADS);
+}
+
 void reaper_flush(struct reaper *r)
 {
 	size_t done = 0;
-	int unread = 0;
 
 	if (r->pending == 0)
 		return;
@@ -154,9 +181,6 @@ void reaper_flush(struct reaper *r)
 	for (size_t i = done; i < r->pending; i++)
 		r->fds[i - done] = r->fds[i];
 	r->pending -= done;
-	/* One thread does, unless it is stuck: then what it should have read is still there. */
-	if (threads == 0 || (threads < REAPER_THREADS &&
-			     ioctl(r->read_end, FIONREAD, &unread) == 0 &&
-			     (size_t)unread > done * sizeof(int)))
+	if (want_thread(r, done * sizeof(int)))
 		add_thread(r);
 }

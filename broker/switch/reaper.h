@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define REAPER_BATCH 256
 
@@ -16,6 +17,8 @@ struct reaper {
 	int read_end, write_end;	/* of the pipe to the threads */
 	size_t pending;		/* collected in this round */
 	int fds[REAPER_BATCH];
+	uint32_t closed;	/* by the threads, when that was last seen to change */
+	uint64_t since_msec;	/* and when that was */
 };
 
 /* Make what the threads need; they are started when there is something to close, and end
