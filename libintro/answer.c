@@ -10,9 +10,6 @@
 #include "placed.h"
 #include "wire/message.h"
 
-/* Errors from the broker are errnos, and nothing else is passed on. */
-#define ERRNO_MAX 4095
-
 int in_request_refuse(struct intro *in, struct in_request *rq, int error)
 {
 	struct intro_event ev = IN_EVENT(INTRO_REFUSED);
@@ -114,7 +111,7 @@ int in_request_answer(struct intro *in, struct in_request *rq, const struct wire
 	bool brings = rq->type == WIRE_CONNECT || rq->type == WIRE_TAKE ||
 		      rq->type == WIRE_ATTEST;
 
-	if (error > 0 || error < -ERRNO_MAX || (fd >= 0) != (brings && error == 0)) {
+	if (error > 0 || error < -WIRE_ERRNO_MAX || (fd >= 0) != (brings && error == 0)) {
 		if (fd >= 0)
 			close(fd);
 		return -EPROTO;

@@ -107,6 +107,14 @@ void in_connection_lost(struct intro *in, bool broken)
 		retry_later(in);
 }
 
+void in_connection_refused(struct intro *in, int error)
+{
+	in_requests_refused(in, error);
+	/* There is a broker, and it talks. */
+	in->fruitless = 0;
+	in_connection_lost(in, true);
+}
+
 /* Use a new socket (taken over). */
 static void connection_up(struct intro *in, int sock)
 {

@@ -71,6 +71,9 @@ void in_connection_want(struct intro *in);
  * attempt is not made at once. Nothing is completed here. */
 void in_connection_lost(struct intro *in, bool broken);
 
+/* The broker has not accepted the connection, for this reason. Who waits asks again later. */
+void in_connection_refused(struct intro *in, int error);
+
 /* Have EPOLLOUT or not. */
 void in_connection_watch_output(struct intro *in, bool on);
 

@@ -11,8 +11,6 @@
 #include "clock.h"
 #include "wire/packet.h"
 
-#define ERRNO_MAX 4095
-
 /* Wait for the socket to be ready. 0 or a negative errno. */
 static int wait_for(int sock, short events, uint64_t deadline)
 {
@@ -45,7 +43,8 @@ int in_exchange(int sock, uint8_t *packet, int len, uint64_t deadline,
 	uint32_t serial = 0;
 	int r = send_all(sock, packet, len, deadline);
 
-	if (r < 0)
+	/* Whoever was not let in may find no reader any more, but the reason. */
+	if (r < 0 && r != -ECONNRESET)
 		return r;
 	if (wire_parse(packet, (size_t)len, m) == 0)
 		serial = m->head.serial;
@@ -67,10 +66,12 @@ int in_exchange(int sock, uint8_t *packet, int len, uint64_t deadline,
 			return r;
 		if (m->head.nfds != nfds)
 			return -EPROTO;
-		if (m->head.type != WIRE_REPLY || m->head.serial != serial)
-			continue;
 		r = wire_i32(m, TAG_ERROR, 0);
-		if (r > 0 || r < -ERRNO_MAX)
+		/* serial 0: the connection was not accepted */
+		if (m->head.type != WIRE_REPLY ||
+		    (m->head.serial != serial && (m->head.serial != 0 || r >= 0)))
+			continue;
+		if (r > 0 || r < -WIRE_ERRNO_MAX)
 			return -EPROTO;
 		if (r < 0)
 			return r;

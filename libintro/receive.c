@@ -21,7 +21,12 @@
 static int on_reply(struct intro *in, const struct wire_message *m, int *fds, size_t nfds)
 {
 	struct in_request *rq = in_request_find(in, m->head.serial);
+	int error = wire_i32(m, TAG_ERROR, 0);
 
+	if (m->head.serial == 0 && error < 0 && error >= -WIRE_ERRNO_MAX) {
+		in_connection_refused(in, error);
+		return 0;
+	}
 	/* The answer to something that was given up meanwhile. */
 	if (!rq || !rq->sent || rq->failed)
 		return 0;
@@ -216,7 +221,7 @@ int in_receive(struct intro *in)
 		in_connection_lost(in, true);
 		return 0;
 	}
-	if (!in->proven) {
+	if (in->state == IN_UP && !in->proven) {
 		in->proven = true;
 		in->fruitless = 0;
 		in->delay_ms = 0;

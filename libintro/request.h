@@ -70,6 +70,9 @@ void in_requests_forget(struct intro *in, struct intro_ref *ref);
 /* Whether one that uses ref waits for its name to be served. */
 bool in_requests_wait_for(const struct intro *in, const struct intro_ref *ref);
 
+/* The broker let us not in: all have failed that neither wait nor only renew a binding. */
+void in_requests_refused(struct intro *in, int error);
+
 /* There will be no other socket: all have failed. */
 void in_requests_fail_all(struct intro *in, int error);
 

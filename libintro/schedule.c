@@ -9,6 +9,12 @@
 #include "connection.h"
 #include "placed.h"
 
+/* The broker has introduced us, and the rest is ours to do. */
+static bool placing(const struct in_request *rq)
+{
+	return rq->type == WIRE_CONNECT && rq->fd >= 0;
+}
+
 void in_requests_fail_fds(struct intro *in, int error)
 {
 	for (struct in_request *rq = in->requests.first; rq; rq = rq->next) {
@@ -26,6 +32,17 @@ bool in_requests_wait_for(const struct intro *in, const struct intro_ref *ref)
 		if (rq->ref == ref && rq->waits)
 			return true;
 	return false;
+}
+
+void in_requests_refused(struct intro *in, int error)
+{
+	for (struct in_request *rq = in->requests.first; rq; rq = rq->next) {
+		/* What was bound before is to be bound again. */
+		bool again = rq->ref && rq->ref->bind == rq && rq->ref->announced;
+
+		if (!again && !rq->waits && !placing(rq))
+			in_request_fail(in, rq, error);
+	}
 }
 
 void in_requests_fail_all(struct intro *in, int error)
@@ -75,12 +92,6 @@ static void forget_allow(struct intro *in)
 		if (rq->type == WIRE_ALLOW)
 			in_request_free(in, rq);
 	}
-}
-
-/* The broker has introduced us, and the rest is ours to do. */
-static bool placing(const struct in_request *rq)
-{
-	return rq->type == WIRE_CONNECT && rq->fd >= 0;
 }
 
 int in_requests_replay(struct intro *in)

@@ -111,6 +111,12 @@ ssize_t packet_recv(int sock, void *buf, int *fds, size_t max, size_t *ret_nfds)
 	if (max > WIRE_BATCH_MAX)
 		return -EINVAL;
 	n = packet_take(sock, buf, got, max, &ngot, &flags);
+	/* Said once, when the peer has closed without reading what we sent; what it had sent
+	 * before is still there. */
+	if (n == -ECONNRESET) {
+		n = packet_take(sock, buf, got, max, &ngot, &flags);
+		n = n <= 0 ? -ECONNRESET : n;
+	}
 	if (n < 0)
 		return n;
 	if (flags & MSG_TRUNC)

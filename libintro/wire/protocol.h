@@ -19,6 +19,7 @@
 #define WIRE_LABEL_MAX 128u
 #define WIRE_TEXT_MAX 1024u
 #define WIRE_BATCH_MAX 16u	/* descriptors in one BATCH, when the service asked for it */
+#define WIRE_ERRNO_MAX 4095	/* ERROR is a negative errno, none below minus this */
 
 enum wire_type {
 	/* client to broker, through a door */
