@@ -14,13 +14,13 @@
 #include "grant.h"
 #include "handover.h"
 #include "introduce.h"
+#include "peer.h"
 #include "service.h"
 
 int introduce_accepted(struct grant *grant, int fd)
 {
 	struct exporter *e = grant->ref.service->exporter;
-	struct ucred cred = { .uid = UINT32_MAX };
-	socklen_t len = sizeof cred;
+	struct peer peer = { .uid = -1 };
 	char who[AUDIT_WHO_MAX];
 	uint32_t who_len;
 	struct session session = {
@@ -33,13 +33,13 @@ int introduce_accepted(struct grant *grant, int fd)
 	};
 	int r;
 
-	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	peer_of(fd, &peer);
 	session.client = (struct party){
 		.door = grant->door->name,
-		.uid = cred.uid,
-		.pid = cred.pid,
+		.uid = peer.uid,
+		.pid = peer.pid,
 	};
-	who_len = (uint32_t)audit_write_who(grant->door, cred.uid, cred.pid, who);
+	who_len = (uint32_t)audit_write_who(grant->door, peer.uid, peer.pid, who);
 	r = session_send(e, &session, fd);
 	if (r == 0) {
 		ref_use(&grant->ref);

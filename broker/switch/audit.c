@@ -131,7 +131,8 @@ size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *
 {
 	char *p = put_field(out, " door=", door->name);
 
-	p = put_count(p, " uid=", (uint64_t)uid);
+	if (uid >= 0)
+		p = put_count(p, " uid=", (uint64_t)uid);
 	if (pid > 0)
 		p = put_count(p, " pid=", (uint64_t)pid);
 	return (size_t)(p - out);

@@ -48,8 +48,8 @@ struct audit_line {
 	int error;
 };
 
-/* Who asked, as it stands in a line; written once for a connection's many lines. out has
- * AUDIT_WHO_MAX bytes. The length. */
+/* Who asked, as it stands in a line; written once for a connection's many lines. uid -1 and
+ * pid 0: unknown. out has AUDIT_WHO_MAX bytes. The length. */
 size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *out);
 
 void audit_init(struct audit *a);

@@ -45,24 +45,23 @@ static int name_it(struct conn *conn)
 {
 	char who[AUDIT_WHO_MAX];
 
-	conn->who_len = (uint32_t)audit_write_who(conn->door, conn->uid, conn->pid, who);
+	conn->who_len = (uint32_t)audit_write_who(conn->door, conn->peer.uid, conn->peer.pid, who);
 	conn->who = strndup(who, conn->who_len);
 	return conn->who ? 0 : -ENOMEM;
 }
 
 static int set_up(struct conn *conn, struct door *door, int fd)
 {
-	struct ucred cred;
-	socklen_t len = sizeof cred;
+	struct peer peer;
+	int r = peer_of(fd, &peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		return -errno;
-	conn->user = door->by_uid ? user_get(cred.uid) : &door->nobody;
+	if (r < 0)
+		return r;
+	conn->user = door->by_uid ? user_get((uint32_t)peer.uid) : &door->nobody;
 	if (!conn->user)
 		return -ENOMEM;
 	user_hold(conn->user);
-	conn->uid = cred.uid;
-	conn->pid = (uint32_t)cred.pid;
+	conn->peer = peer;
 	conn->door = door;
 	conn->account = &door->account;
 	if (name_it(conn) < 0) {

@@ -11,6 +11,7 @@
 
 #include "account.h"
 #include "list.h"
+#include "peer.h"
 #include "source.h"
 #include "table.h"
 
@@ -48,7 +49,7 @@ struct conn {
 	struct door *door;
 	char *who;			/* owned; the audit's words for it */
 	uint32_t who_len;
-	uint32_t uid, pid;
+	struct peer peer;
 	uint64_t pidfd_inode;		/* 0: not asked yet, or unknown */
 	struct table handles;
 

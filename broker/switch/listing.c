@@ -43,6 +43,12 @@ static uint32_t way_of(const struct service *service)
 	return service->placement ? WAY_PLACED : 0;
 }
 
+static void put_uid(struct wire_writer *w, int64_t uid)
+{
+	if (uid >= 0)
+		wire_put_u32(w, TAG_UID, (uint32_t)uid);
+}
+
 static void write_service(struct wire_writer *w, const struct service *service)
 {
 	const struct exporter *e = service->exporter;
@@ -54,8 +60,8 @@ static void write_service(struct wire_writer *w, const struct service *service)
 		wire_put_u32(w, TAG_WAY, way_of(service));
 	if (e) {
 		wire_put_string(w, TAG_DOOR, e->conn->door->name);
-		wire_put_u32(w, TAG_UID, e->conn->uid);
-		wire_put_u32(w, TAG_PID, e->conn->pid);
+		put_uid(w, e->conn->peer.uid);
+		wire_put_u32(w, TAG_PID, e->conn->peer.pid);
 	}
 	if (service->placement)
 		wire_put_string(w, TAG_FILE, service->placement->file);
@@ -105,7 +111,7 @@ static void write_usage(struct wire_writer *w, const struct account *a, const ch
 	if (door)
 		wire_put_string(w, TAG_DOOR, door);
 	if (user)
-		wire_put_u32(w, TAG_UID, user->uid);
+		put_uid(w, user->uid == UINT32_MAX ? -1 : (int64_t)user->uid);
 	account_write_limits(a, w);
 	account_write_usage(a, w);
 	wire_put_u64(w, TAG_QUEUED_BYTES, bytes);

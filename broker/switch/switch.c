@@ -25,6 +25,7 @@
 #include "handover.h"
 #include "link.h"
 #include "listener.h"
+#include "peer.h"
 #include "place.h"
 #include "reserve.h"
 #include "service.h"
@@ -276,6 +277,7 @@ static int set_up(const struct switch_options *options)
 	if (board.epoll < 0)
 		return -errno;
 	umask(0);
+	peer_start();
 	(void)((r = timers_start()) < 0 || (r = table_seed()) < 0 || (r = flight_init()) < 0 ||
 	       (r = reserve_start()) < 0 || (r = open_directories()) < 0 || (r = place_start()) < 0 ||
 	       (r = reaper_start(&board.reaper)) < 0 || (r = link_start(CHANNEL_FD)) < 0);

@@ -27,8 +27,8 @@ static struct party party_of(struct conn *conn)
 {
 	return (struct party){
 		.door = conn->door->name,
-		.uid = conn->uid,
-		.pid = conn->pid,
+		.uid = conn->peer.uid,
+		.pid = conn->peer.pid,
 		.pidfd_inode = conn_pidfd_inode(conn),
 		.conn = conn->id,
 	};

@@ -60,7 +60,7 @@ static void judge_service(struct verdict *v, const struct service *service, bool
 		v->error = EBUSY;
 		if (e)
 			SAY(v->reason, "\"%s\" is being served by pid %u through door \"%s\"",
-			    service->name, e->conn->pid, e->conn->door->name);
+			    service->name, e->conn->peer.pid, e->conn->door->name);
 		else
 			SAY(v->reason, "a descriptor is held under \"%s\"", service->name);
 		SAY(v->advice, "%s", e ? "end that service first" : "intro take it first");
@@ -73,7 +73,7 @@ static void judge_service(struct verdict *v, const struct service *service, bool
 		v->error = EAGAIN;
 		SAY(v->reason, "the service has %u introductions that it has not taken",
 		    e->conn->flight);
-		SAY(v->advice, "it is slow or stuck: look at pid %u", e->conn->pid);
+		SAY(v->advice, "it is slow or stuck: look at pid %u", e->conn->peer.pid);
 	}
 }
 

@@ -129,7 +129,7 @@ TEST(audit, lines)
 		"refused door=web uid=1000 pid=4711 name=db error=ENOENT",
 		"refused door=web uid=1000 pid=4711",
 		"door-added door=web uid=1000 pid=4711 about=app",
-		"introduced session=1 door=web uid=4294967295 name=db service=db way=listen "
+		"introduced session=1 door=web name=db service=db way=listen "
 		"path=spliced",
 	};
 	struct door door = { .name = "web" };
@@ -143,7 +143,7 @@ TEST(audit, lines)
 	refuse("", 0);
 	audit_write(audit, &(struct audit_line){ .event = "door-added", .who = who,
 						 .who_len = who_len, .about = "app" });
-	n = audit_write_who(&door, UINT32_MAX, 0, nobody);
+	n = audit_write_who(&door, -1, 0, nobody);
 	audit_introduced(audit, &(struct audit_introduction){
 		.session = 1, .who = nobody, .who_len = (uint32_t)n, .way = WAY_LISTEN,
 		.path = PATH_SPLICED, .name = "db", .name_len = 2, .service = "db",
@@ -167,7 +167,7 @@ TEST(audit, who_fits_at_its_longest)
 	memset(door.name, 'd', 64);
 	memset(out, '#', sizeof out);
 	cr_assert_leq(audit_write_who(&door, UINT32_MAX, UINT32_MAX, out), AUDIT_WHO_MAX);
-	cr_assert_leq(audit_write_who(&door, -1, INT32_MAX, out), AUDIT_WHO_MAX);
+	cr_assert_leq(audit_write_who(&door, -1, UINT32_MAX, out), AUDIT_WHO_MAX);
 	cr_assert_eq(out[AUDIT_WHO_MAX], '#');
 }
 
