@@ -114,7 +114,7 @@ static int on_ungrant(struct conn *conn, const struct wire_message *m)
 
 static int on_limit(struct conn *conn, const struct wire_message *m)
 {
-	int r = apply_limit(m, true, 0);
+	int r = apply_limit(m, ORIGIN_RUNTIME, 0);
 
 	audit_admin(conn, m, "limited", r);
 	conn_reply(conn, m->head.serial, r);

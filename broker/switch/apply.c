@@ -124,7 +124,25 @@ static void apply_defaults(void)
 	}
 }
 
-int apply_limit(const struct wire_message *m, bool keep, uint64_t entry)
+bool apply_stands(bool restored)
+{
+	return !board.started && restored;
+}
+
+/* Of a uid, or -1: the defaults. */
+static void limit_account(struct account *a, int64_t uid, const struct wire_message *m,
+			  enum origin origin, uint64_t restored)
+{
+	if (origin == ORIGIN_CONFIG && apply_stands(a->entry != 0))
+		return;
+	account_limit(a, m);
+	if (restored)
+		a->entry = restored;
+	else if (origin == ORIGIN_RUNTIME || a->entry)
+		link_keep_limits(a, uid);
+}
+
+int apply_limit(const struct wire_message *m, enum origin origin, uint64_t restored)
 {
 	char name[65];
 	struct door *door;
@@ -136,24 +154,15 @@ int apply_limit(const struct wire_message *m, bool keep, uint64_t entry)
 			return -ENOENT;
 		account_limit(&door->account, m);
 		door_room(door);
-		if (keep)
-			link_keep_door(door);
+		link_keep_door(door);
 	} else if (wire_has(m, TAG_UID)) {
 		user = user_get(wire_u32(m, TAG_UID, 0));
 		if (!user)
 			return -ENOMEM;
-		account_limit(&user->account, m);
-		if (entry)
-			user->account.entry = entry;
-		if (keep)
-			link_keep_limits(&user->account, NULL, user->uid);
+		limit_account(&user->account, user->uid, m, origin, restored);
 	} else {
-		account_limit(&board.limits, m);
+		limit_account(&board.limits, -1, m, origin, restored);
 		apply_defaults();
-		if (entry)
-			board.limits.entry = entry;
-		if (keep)
-			link_keep_limits(&board.limits, NULL, -1);
 	}
 	return 0;
 }

@@ -34,5 +34,11 @@ struct grant_words {
 };
 int apply_grant_read(const struct wire_message *m, struct grant_words *w, struct grant_options *o);
 
-/* LIMIT. keep: have the parent keep it. entry: it does, under this number. 0, -ENOENT. */
-int apply_limit(const struct wire_message *m, bool keep, uint64_t entry);
+/* LIMIT. The parent keeps what the administrator says, and what the configuration says of what
+ * it keeps already. restored: 0, or the number under which the last switch's is kept. 0, -ENOENT,
+ * -ENOMEM. */
+int apply_limit(const struct wire_message *m, enum origin origin, uint64_t restored);
+
+/* The last switch's limits stand when this one begins, whatever the configuration says: somebody
+ * may have changed them since it was read. */
+bool apply_stands(bool restored);

@@ -26,7 +26,8 @@ static void door_again(struct door *door, const struct wire_message *m, int *fd)
 		door->open = wire_u32(m, TAG_OPEN, 0);
 	}
 	door->round = board.config_round;
-	account_limit(&door->account, m);
+	if (!apply_stands(door->account.limited))
+		account_limit(&door->account, m);
 	door_room(door);
 	if (door->dir < 0 && *fd >= 0) {
 		door->dir = apply_take(fd);
@@ -123,7 +124,7 @@ int configure(const struct wire_message *m, int *fd)
 	case WIRE_GRANT:
 		return configure_grant(m, &from);
 	case WIRE_LIMIT:
-		return apply_limit(m, false, 0);
+		return apply_limit(m, ORIGIN_CONFIG, 0);
 	case WIRE_PLACE:
 		return configure_place(m, fd);
 	}
@@ -146,7 +147,7 @@ int configure_restore(const struct wire_message *m, uint64_t entry, int *fd)
 	case WIRE_GRANT:
 		return apply_grant(m, &from);
 	case WIRE_LIMIT:
-		return apply_limit(m, false, entry);
+		return apply_limit(m, ORIGIN_RUNTIME, entry);
 	}
 	return -EPROTO;
 }

@@ -118,7 +118,7 @@ void link_keep_uses(struct grant *grant)
 		link_keep_grant(grant);
 }
 
-void link_keep_limits(struct account *account, const char *door, int64_t uid)
+void link_keep_limits(struct account *account, int64_t uid)
 {
 	uint8_t packet[256];
 	struct wire_writer w;
@@ -126,8 +126,6 @@ void link_keep_limits(struct account *account, const char *door, int64_t uid)
 	if (!account->entry)
 		account->entry = board.next_entry++;
 	wire_begin(&w, packet, sizeof packet, WIRE_LIMIT, 0, 0, 0);
-	if (door)
-		wire_put_string(&w, TAG_DOOR, door);
 	if (uid >= 0)
 		wire_put_u32(&w, TAG_UID, (uint32_t)uid);
 	account_write_limits(account, &w);

@@ -30,8 +30,8 @@ void link_keep_grant(struct grant *grant);
 /* A counted grant was used: what is kept never gives a use back. */
 void link_keep_uses(struct grant *grant);
 
-/* Limits set at run time: door and uid NULL and -1: the defaults. */
-void link_keep_limits(struct account *account, const char *door, int64_t uid);
+/* Limits set at run time of a uid, or (-1) the defaults. A door has its own in its entry. */
+void link_keep_limits(struct account *account, int64_t uid);
 
 void link_forget(uint64_t entry);
 

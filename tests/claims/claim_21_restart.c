@@ -203,6 +203,50 @@ TEST(claim_21, doors_grants_and_limits_come_back)
 	scene_end(&s);
 }
 
+static bool usage_is(void *wanted)
+{
+	char *now = listed(WHAT_USAGE);
+	bool is = strcmp(now, wanted) == 0;
+
+	free(now);
+	return is;
+}
+
+/* What the administrator has set outlives a switch, and not a reading of the configuration. */
+TEST(claim_21, changed_limits_of_the_configuration_come_back)
+{
+	char *configured, *changed;
+	struct message m;
+
+	scene_start(&s, &(struct broker_options){
+				.config = "limits { flight = 99 }\n"
+					  "uid 4242 { limits { held = 9 } }\n"
+					  "door host { limits { names = 9999 } }\n"
+					  "door box { limits { connections = 9 } }\n",
+			});
+	configured = listed(WHAT_USAGE);
+	cr_assert_eq(limit_uid(&s, 4242, TAG_MAX_HELD, 3), 0);
+	cr_assert_eq(limit_door(&s, "box", TAG_MAX_CONNECTIONS, 6), 0);
+	cr_assert_eq(limit_door(&s, "host", TAG_MAX_NAMES, 8888), 0);
+	wire_put_u32(message(&m, WIRE_LIMIT, 1, 0, 0), TAG_MAX_FLIGHT, 77);
+	cr_assert_eq(administer(&s, &m.w), 0);
+	changed = listed(WHAT_USAGE);
+	cr_assert_str_neq(changed, configured);
+	for (int round = 0; round < 2; round++) {
+		kill_switch();
+		expect_listed(WHAT_USAGE, changed);
+		scene_check_restarted(&s);
+	}
+	MUST(kill(broker_pid(&s.b), SIGHUP));
+	cr_expect(wait_until(usage_is, configured));
+	kill_switch();
+	expect_listed(WHAT_USAGE, configured);
+	scene_check_restarted(&s);
+	free(configured);
+	free(changed);
+	scene_end(&s);
+}
+
 /* What the next call through the box's door is answered; -ENOENT: there is no file for it. */
 static int use_once(int service, bool path)
 {
