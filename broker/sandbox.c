@@ -46,7 +46,7 @@ static const int switch_calls[] = {
 	SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(getsockname), SCMP_SYS(openat),
 	SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(statx), SCMP_SYS(mkdirat),
 	SCMP_SYS(linkat), SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2),
-	SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(fchdir), SCMP_SYS(umask),
+	SCMP_SYS(getdents64), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(fchdir), SCMP_SYS(umask),
 	SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
 	/* the rest of its life */
 	SCMP_SYS(epoll_create1), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_gettime),

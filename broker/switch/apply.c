@@ -9,6 +9,7 @@
 
 #include "board.h"
 #include "link.h"
+#include "orphans.h"
 
 int apply_take(int *fd)
 {
@@ -43,6 +44,8 @@ int apply_door(const struct wire_message *m, const struct from *from, struct doo
 	if (r < 0)
 		return r;
 	apply_take(from->fd);
+	if (board.started)
+		orphans_unlink(door);
 	account_limit(&door->account, m);
 	*ret = door;
 	return 0;

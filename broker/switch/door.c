@@ -279,6 +279,11 @@ void door_unlink(struct door *door)
 	}
 }
 
+bool door_has_file(const struct door *door, const char *file)
+{
+	return strcmp(file, BROKER_SOCKET) == 0 || grant_has_file(door, file);
+}
+
 struct ref *door_resolve(struct door *door, const char *name, bool make)
 {
 	struct grant *grant = grant_find(door, name);

@@ -72,6 +72,9 @@ void door_room(struct door *door);
 /* Unlink its socket files (the broker stops). */
 void door_unlink(struct door *door);
 
+/* Is this file in its directory the broker's socket, or a grant's? */
+bool door_has_file(const struct door *door, const char *file);
+
 /* The reference that a name designates through this door, or NULL. make: an open door makes
  * the service when it is not there. */
 struct ref *door_resolve(struct door *door, const char *name, bool make);

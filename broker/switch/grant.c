@@ -37,7 +37,7 @@ struct grant *grant_find(const struct door *door, const char *name)
 }
 
 /* Only where there are aliases must all be looked at. */
-static bool file_taken(const struct door *door, const char *file)
+bool grant_has_file(const struct door *door, const char *file)
 {
 	const struct grant *namesake = grant_find(door, file);
 
@@ -194,6 +194,17 @@ void grant_reclaim(struct grant *grant)
 	drop_listener(grant);
 }
 
+void grant_unclaimed(struct grant *grant)
+{
+	if (grant->given && !grant->ref.service->exporter)
+		grant_reclaim(grant);
+	else if (grant->inherited && !grant->ref.service->placement)
+		grant->inherited = false;
+	else
+		return;
+	grant_update(grant);
+}
+
 void grant_update(struct grant *grant)
 {
 	if (grant->door->dir < 0 || !(grant->ref.rights & RIGHT_CONNECT))
@@ -223,7 +234,7 @@ static int check(const struct door *door, const struct grant_options *o)
 		return -EINVAL;
 	if (grant_find(door, o->name))
 		return -EEXIST;
-	if (file_taken(door, o->file))
+	if (grant_has_file(door, o->file))
 		return -EEXIST;
 	return 0;
 }

@@ -50,6 +50,9 @@ struct grant_options {
 
 struct grant *grant_find(const struct door *door, const char *name);
 
+/* Does this file in the door stand for a grant? */
+bool grant_has_file(const struct door *door, const char *file);
+
 /* Put a reference into a door. 0, -EINVAL, -EEXIST (name or file), -EDQUOT, -ENOMEM or what
  * the directory gave. */
 int grant_new(struct door *door, const struct grant_options *options, struct grant **ret);
@@ -64,6 +67,9 @@ void grant_update(struct grant *grant);
  * again. Once that one is gone, the next update binds a new listener. */
 void grant_give(struct grant *grant);
 void grant_reclaim(struct grant *grant);
+
+/* Nobody has come back for what the last switch had left to its service: it is ours again. */
+void grant_unclaimed(struct grant *grant);
 
 /* A listener for its file, bound anew in the door. Used where the old one was given away or
  * replaced by a link. 0 or a negative errno. */

@@ -25,6 +25,7 @@
 #include "handover.h"
 #include "link.h"
 #include "listener.h"
+#include "orphans.h"
 #include "peer.h"
 #include "place.h"
 #include "reserve.h"
@@ -195,6 +196,7 @@ void board_start(void)
 		list_foreach(jt, &door->grant_list)
 			grant_update(list_entry(jt, struct grant, in_door));
 	}
+	orphans_start();
 	link_say(CHANNEL_READY);
 }
 

@@ -23,49 +23,6 @@ static struct scene s;
 
 /* ---- those who are to die ---- */
 
-/* A process that has done act(), and now waits for its end. It has nothing of ours. */
-static pid_t doomed(void (*act)(void))
-{
-	int ends[2];
-	pid_t pid;
-	char byte;
-
-	MUST(pipe2(ends, O_CLOEXEC));
-	pid = child_fork();
-	if (pid == 0) {
-		MUST(dup2(ends[1], 3));
-		close_range(4, ~0u, 0);
-		act();
-		MUST(write(3, "x", 1));
-		for (;;)
-			pause();
-	}
-	close(ends[1]);
-	cr_assert(wait_fd(ends[0], POLLIN) && read(ends[0], &byte, 1) == 1,
-		  "it never gets there");
-	close(ends[0]);
-	return pid;
-}
-
-static bool is_stopped(void *arg)
-{
-	char path[64], *text;
-	bool stopped;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", *(pid_t *)arg);
-	text = file_read(path);
-	stopped = text && strstr(text, ") T ");
-	free(text);
-	return stopped;
-}
-
-static void stop(pid_t pid)
-{
-	MUST(kill(pid, SIGSTOP));
-	if (!wait_until(is_stopped, &pid))
-		harness_fail("process %d does not stop", pid);
-}
-
 /* ---- what they do, and what they leave ---- */
 
 /* A socket whose other end has died, with nothing in it. */

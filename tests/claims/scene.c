@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -324,6 +325,51 @@ long room_memory(const struct scene *s)
 		kib = strtol(line + 6, NULL, 10);
 	free(text);
 	return kib;
+}
+
+/* ---- processes that die ---- */
+
+/* A process that has done act(), and now waits for its end. It has nothing of ours. */
+pid_t doomed(void (*act)(void))
+{
+	int ends[2];
+	pid_t pid;
+	char byte;
+
+	MUST(pipe2(ends, O_CLOEXEC));
+	pid = child_fork();
+	if (pid == 0) {
+		MUST(dup2(ends[1], 3));
+		close_range(4, ~0u, 0);
+		act();
+		MUST(write(3, "x", 1));
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	cr_assert(wait_fd(ends[0], POLLIN) && read(ends[0], &byte, 1) == 1,
+		  "it never gets there");
+	close(ends[0]);
+	return pid;
+}
+
+static bool is_stopped(void *arg)
+{
+	char path[64], *text;
+	bool stopped;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", *(pid_t *)arg);
+	text = file_read(path);
+	stopped = text && strstr(text, ") T ");
+	free(text);
+	return stopped;
+}
+
+void stop(pid_t pid)
+{
+	MUST(kill(pid, SIGSTOP));
+	if (!wait_until(is_stopped, &pid))
+		harness_fail("process %d does not stop", pid);
 }
 
 /* ---- descriptors whose close blocks ---- */

@@ -92,6 +92,13 @@ void strangers_meet(const struct scene *s);
 /* Resident memory of the switch in KiB. */
 long room_memory(const struct scene *s);
 
+/* ---- processes that die ---- */
+
+/* A process that has done act(), and now waits for its end. It has nothing of ours. */
+pid_t doomed(void (*act)(void));
+/* Stop a process by SIGSTOP, and wait until it has stopped. */
+void stop(pid_t pid);
+
 /* ---- descriptors whose close blocks ---- */
 
 /* A TCP socket with SO_LINGER and unsent data: closing its last copy takes a minute. release()
