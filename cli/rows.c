@@ -152,7 +152,7 @@ static void print_line(const struct rows *rows, const int *widths, long row, FIL
 
 int rows_print(struct rows *rows, FILE *out)
 {
-	int widths[16];
+	int widths[16] = { 0 };
 
 	if (rows->json) {
 		json_t *json = rows->json;

@@ -216,7 +216,7 @@ int broker_grant(const struct broker *b, const char *door, const char *name,
 bool linked(int a, int b)
 {
 	static const char word[] = "linked";
-	char got[sizeof word];
+	char got[sizeof word] = "";
 	size_t used = 0;
 
 	if (send(a, word, sizeof word, MSG_NOSIGNAL) != (ssize_t)sizeof word)

@@ -42,9 +42,10 @@ static int enter(const char *socket_below)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	snprintf(sa.sun_path, sizeof sa.sun_path, "%s/%s", rooms_base, socket_below);
-	if (connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
 		return fd;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return -1;
 }
 
