@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The audit of audit_log.h.
+ */
+#include "audit_log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char dir[DIR_BYTES];
+struct audit *const audit = &board.audit;
+char who[AUDIT_WHO_MAX];
+uint32_t who_len;
+
+int open_file(void)
+{
+	return MUST(openat(board.base_fd, "audit.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+			   0600));
+}
+
+void audit_begin(void)
+{
+	struct door door = { .name = "web" };
+
+	dir_make(dir);
+	board.base_fd = MUST(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	list_init(&board.watchers);
+	audit_init(audit);
+	who_len = (uint32_t)audit_write_who(&door, 1000, 4711, who);
+	audit_open(audit, open_file(), AUDIT_FILE);
+}
+
+void audit_end(void)
+{
+	audit_open(audit, -1, AUDIT_NONE);
+	free(board.timers.timers);
+	board.timers = (struct timer_heap){ 0 };
+	close(board.base_fd);
+	dir_remove(dir);
+}
+
+void write_introduction(uint64_t session, const char *name, const char *label)
+{
+	audit_introduced(audit, &(struct audit_introduction){
+		.session = session, .who = who, .who_len = who_len, .way = WAY_PAIR,
+		.path = PATH_LOCAL, .name = name, .name_len = strlen(name),
+		.service = "postgres", .service_len = strlen("postgres"), .label = label,
+	});
+}
+
+void write_refusal(const char *name, int error)
+{
+	audit_write(audit, &(struct audit_line){
+		.event = "refused", .who = who, .who_len = who_len, .name = name, .error = error,
+	});
+}
+
+/* A file of ours, to be freed. */
+char *text_of(const char *file)
+{
+	char path[DIR_BYTES + 16], *text;
+
+	snprintf(path, sizeof path, "%s/%s", dir, file);
+	text = file_read(path);
+	cr_assert_not_null(text, "%s", path);
+	return text;
+}
+
+off_t size_of(const char *file)
+{
+	struct stat st;
+
+	return fstatat(board.base_fd, file, &st, 0) < 0 ? -errno : st.st_size;
+}
+
+/* The first line, which is cut off: NULL when there is none; it must end. */
+char *line_of(char **text)
+{
+	char *line = *text, *end = strchr(line, '\n');
+
+	if (!*line)
+		return NULL;
+	cr_assert_not_null(end, "a line without its end: %s", line);
+	*end = '\0';
+	*text = end + 1;
+	return line;
+}
+
+/* What stands behind the time, which must be one, not earlier than the last. */
+const char *behind_time(const char *line)
+{
+	static char last[AUDIT_TIME_LEN + 1];
+	struct tm tm = { 0 };
+	char *rest = strptime(line, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	cr_assert(rest && rest == line + 19 && rest[0] == '.' && rest[4] == 'Z' && rest[5] == ' ',
+		  "%s", line);
+	cr_assert_leq(llabs((long long)(timegm(&tm) - time(NULL))), 60, "%s", line);
+	cr_assert_leq(strncmp(last, line, AUDIT_TIME_LEN), 0, "%s after %s", line, last);
+	memcpy(last, line, AUDIT_TIME_LEN);
+	return line + AUDIT_TIME_LEN + 1;
+}
+
+void write_line(const char *name)
+{
+	write_refusal(name, -ENOENT);
+	audit_flush(audit);
+}
