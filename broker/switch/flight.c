@@ -69,11 +69,15 @@ static void lower(struct conn *conn, uint32_t to)
 
 void flight_refresh(struct conn *conn)
 {
-	uint32_t unread;
+	uint32_t bytes, unread;
 
 	if (conn->flight == 0)
 		return;
-	unread = (flight_bytes(conn) + board.flight_unit - 1) / board.flight_unit;
+	bytes = flight_bytes(conn);
+	/* Less than any packet costs is a byte of one that is just being freed (sock_wfree()):
+	 * whoever was woken by that is not woken again. */
+	unread = bytes < board.flight_unit ? 0 :
+		 (bytes + board.flight_unit - 1) / board.flight_unit;
 	/* A batch's descriptors share one packet: nothing less than empty is certain there. */
 	if (unread == 0 || (conn->batch <= 1 && unread < conn->flight))
 		lower(conn, unread);

@@ -248,6 +248,18 @@ static uint64_t inode_of(int fd)
 	return st.st_ino;
 }
 
+struct end {
+	pid_t holder;
+	uint64_t inode;
+};
+
+static bool let_go(void *arg)
+{
+	const struct end *end = arg;
+
+	return !holds(end->holder, end->inode);
+}
+
 static void agent_ends(struct agent *agent, int listener)
 {
 	int mine = intro_dial("agent", SOCK_STREAM, HANG_MS), theirs;
@@ -257,8 +269,10 @@ static void agent_ends(struct agent *agent, int listener)
 	cr_assert(wait_fd(listener, POLLIN));
 	theirs = MUST(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
 	cr_expect(linked(mine, theirs));
-	cr_expect(!holds(agent->pid, inode_of(mine)), "the agent holds the client's end");
-	cr_expect(!holds(agent->pid, inode_of(theirs)), "the agent holds the server's end");
+	cr_expect(wait_until(let_go, &(struct end){ agent->pid, inode_of(mine) }),
+		  "the agent holds the client's end");
+	cr_expect(wait_until(let_go, &(struct end){ agent->pid, inode_of(theirs) }),
+		  "the agent holds the server's end");
 	cr_expect(wait_until(broker_let_go, &(uint64_t){ inode_of(mine) }));
 	cr_expect(wait_until(broker_let_go, &(uint64_t){ inode_of(theirs) }));
 	close(mine);
