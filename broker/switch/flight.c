@@ -74,10 +74,9 @@ void flight_refresh(struct conn *conn)
 	if (conn->flight == 0)
 		return;
 	bytes = flight_bytes(conn);
-	/* Less than any packet costs is a byte of one that is just being freed (sock_wfree()):
-	 * whoever was woken by that is not woken again. */
-	unread = bytes < board.flight_unit ? 0 :
-		 (bytes + board.flight_unit - 1) / board.flight_unit;
+	/* A byte over is one of a packet that is just being freed (sock_wfree()): whoever was
+	 * woken by that is not woken again. */
+	unread = bytes / board.flight_unit + (bytes % board.flight_unit > 1);
 	/* A batch's descriptors share one packet: nothing less than empty is certain there. */
 	if (unread == 0 || (conn->batch <= 1 && unread < conn->flight))
 		lower(conn, unread);

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-
 /* ---- the place: a door "bad", a neighbour in it, a service that greets ---- */
 
 void place_start(struct place *p)

@@ -3,6 +3,7 @@
  * The audit: its lines, when they are written, and syslog.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,7 @@
  * The audit's file: rotated at its limit, lost on a full disk and found again; and a broker's own.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
