@@ -86,7 +86,8 @@ static void room_become(const struct room_plan *plan, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
-	/* Out of the terminal's foreground: its ^C is for the parent, which stops us. */
+	/* Out of the terminal's foreground: its ^C is for the parent, which stops us. Not a session
+	 * of its own, which the scheduler would weigh as one against all others (sched(7)). */
 	setpgid(0, 0);
 	exe = descriptors_place(plan);
 	if (plan->config_sandbox) {
