@@ -87,7 +87,7 @@ void conn_new(struct door *door, int fd, bool joined)
 	struct conn *conn = calloc(1, sizeof *conn);
 	int r = !conn ? -ENOMEM : joined && door_table_full() ? -EDQUOT : set_up(conn, door, fd);
 
-	if (r < 0) {
+	if (!conn || r < 0) {
 		refuse(fd);
 		reaper_take(&board.reaper, fd);
 		if (conn)

@@ -118,7 +118,7 @@ int handle_bind(struct conn *conn, uint32_t id, struct ref *ref, struct handle *
 		return -EDQUOT;
 	handle = calloc(1, sizeof *handle);
 	r = handle ? table_add(&conn->handles, table_hash_number(id), handle) : -ENOMEM;
-	if (r < 0) {
+	if (!handle || r < 0) {
 		free(handle);
 		account_give(conn->account, conn->user, RESOURCE_NAMES);
 		return r;
