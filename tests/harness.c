@@ -178,6 +178,18 @@ void dir_remove(const char *dir)
 		harness_fail("cannot remove %s: %m", dir);
 }
 
+unsigned int dir_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned int n = 0;
+
+	cr_assert_not_null(dir, "%s", path);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
 char *fd_read(int fd, size_t *ret_len)
 {
 	size_t used = 0, size = 0;

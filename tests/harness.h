@@ -78,6 +78,8 @@ int64_t now_ms(void);
 #define DIR_BYTES 64u
 void dir_make(char ret[static DIR_BYTES]);
 void dir_remove(const char *dir);
+/* What is in a directory, "." and ".." included. */
+unsigned int dir_entries(const char *path);
 
 /* Whole contents of a file, NUL-terminated, to be freed; NULL when it cannot be opened. */
 char *file_read(const char *path);
@@ -175,6 +177,8 @@ void broker_start_again(struct broker *b, const struct broker_options *options);
 pid_t broker_pid(const struct broker *b);
 /* The switch's, once there is one; wait for another one than old (0: for any). */
 pid_t broker_switch_pid(const struct broker *b, pid_t old);
+/* End the switch by SIGKILL, and wait for the next: its process. */
+pid_t broker_kill_switch(const struct broker *b);
 /* Descriptors open in a process all of whose threads sleep: nothing is being closed. */
 int fd_count_at_rest(pid_t pid);
 /* Descriptors open in the switch. -1 where that cannot be read. */

@@ -221,6 +221,14 @@ pid_t broker_switch_pid(const struct broker *b, pid_t old)
 	return s.found;
 }
 
+pid_t broker_kill_switch(const struct broker *b)
+{
+	pid_t old = broker_switch_pid(b, 0);
+
+	MUST(kill(old, SIGKILL));
+	return broker_switch_pid(b, old);
+}
+
 static bool task_sleeps(const char *pid, const char *task)
 {
 	char path[320], *stat, *state;

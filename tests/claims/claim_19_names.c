@@ -2,7 +2,6 @@
 /*
  * Claim 19: names with odd bytes, and tricks with paths in the names of doors and files.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -66,18 +65,6 @@ static const char *const tricks[] = {
 	"a\nb", "a b", "%s", "\x1b[2J", "\xc3\xa9", "a\\b", "*", "intro.sock/x",
 };
 
-static unsigned int entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned int n = 0;
-
-	cr_assert_not_null(dir, "%s", path);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static int administer(const struct place *p, const struct wire_writer *w)
 {
 	int sock = raw_open_control(&p->b), error;
@@ -123,9 +110,9 @@ TEST(claim_19, paths_in_names)
 
 	place_start(&p);
 	snprintf(doors, sizeof doors, "%s/doors", p.b.base);
-	in_base = entries(p.b.base);
-	in_doors = entries(doors);
-	in_door = entries(p.door);
+	in_base = dir_entries(p.b.base);
+	in_doors = dir_entries(doors);
+	in_door = dir_entries(p.door);
 	sock = depositor(p.door);
 	dir = MUST(open(p.b.dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	for (size_t i = 0; i < sizeof tricks / sizeof tricks[0]; i++) {
@@ -144,9 +131,9 @@ TEST(claim_19, paths_in_names)
 		cr_assert_eq(grant_file(&p, ours[i]), -EINVAL, "file %s", ours[i]);
 		cr_assert_eq(place_at(sock, dir, ours[i]), -EINVAL, "placed %s", ours[i]);
 	}
-	cr_assert_eq(entries(p.b.base), in_base);
-	cr_assert_eq(entries(doors), in_doors);
-	cr_assert_eq(entries(p.door), in_door);
+	cr_assert_eq(dir_entries(p.b.base), in_base);
+	cr_assert_eq(dir_entries(doors), in_doors);
+	cr_assert_eq(dir_entries(p.door), in_door);
 	cr_assert(lives(sock));
 	close(dir);
 	close(sock);
@@ -165,10 +152,10 @@ TEST(claim_19, door_that_is_a_link)
 	broker_door(&p.b, "link", link);
 	MUST(symlink(elsewhere, link));
 	cr_assert_lt(broker_add_door(&p.b, "link"), 0);
-	cr_assert_eq(entries(elsewhere), 2);
+	cr_assert_eq(dir_entries(elsewhere), 2);
 	MUST(unlink(link));
 	cr_assert_eq(broker_add_door(&p.b, "link"), 0);
-	cr_assert_eq(entries(elsewhere), 2);
+	cr_assert_eq(dir_entries(elsewhere), 2);
 	MUST(rmdir(elsewhere));
 	p.fds += 2;	/* its directory and its listener */
 	p.parent_fds = parent_fds_at_rest(&p.b);

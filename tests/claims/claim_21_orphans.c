@@ -42,14 +42,6 @@ static bool has_file(const char *door, const char *file)
 	return stat(path, &st) == 0;
 }
 
-static void kill_switch(void)
-{
-	pid_t old = broker_switch_pid(&s.b, 0);
-
-	MUST(kill(old, SIGKILL));
-	broker_switch_pid(&s.b, old);
-}
-
 static void box(bool add)
 {
 	if (!add)
@@ -79,7 +71,7 @@ TEST(claim_21, files_of_no_grant_are_gone)
 	litter("box", "stale");
 	litter("box", ".intro.new.stale");
 	litter("host", "stale");
-	kill_switch();
+	broker_kill_switch(&s.b);
 	strangers_meet(&s);	/* it is ready */
 	cr_expect(!has_file("box", "stale"));
 	cr_expect(!has_file("box", ".intro.new.stale"));
@@ -163,7 +155,7 @@ TEST(claim_21, a_given_listener_is_taken_back, .timeout = 40)
 	MUST(stat(path, &given));
 	stop(s.room);
 	child_kill(service);
-	kill_switch();
+	broker_kill_switch(&s.b);
 	do
 		MUST(stat(path, &now));
 	while (now.st_ino == given.st_ino && poll(NULL, 0, 10) == 0);

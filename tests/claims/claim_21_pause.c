@@ -23,14 +23,6 @@
 
 static struct scene s;
 
-static void kill_switch(void)
-{
-	pid_t old = broker_switch_pid(&s.b, 0);
-
-	MUST(kill(old, SIGKILL));
-	broker_switch_pid(&s.b, old);
-}
-
 /* ---- services that need nobody to look after them ---- */
 
 /* A libintro service that says one byte to everybody. */
@@ -174,7 +166,7 @@ static void kill_while_calling(int (*connect_to)(const char *), const char *wher
 	}
 	for (int i = 0; i < KILLS; i++) {
 		see_progress(t);
-		kill_switch();
+		broker_kill_switch(&s.b);
 	}
 	see_progress(t);
 	t->stop = true;
@@ -288,7 +280,7 @@ TEST(claim_21, callers_who_wait_go_on)
 	callers[2] = wait_there(by_name, "db");
 	for (int i = 0; i < 2; i++) {
 		cr_assert(wait_until(waits, &two), "they ask the broker that is there now");
-		kill_switch();
+		broker_kill_switch(&s.b);
 	}
 	cr_assert(wait_until(waits, &two));
 	service = child_fork();

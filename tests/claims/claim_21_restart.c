@@ -15,14 +15,6 @@
 
 static struct scene s;
 
-static void kill_switch(void)
-{
-	pid_t old = broker_switch_pid(&s.b, 0);
-
-	MUST(kill(old, SIGKILL));
-	broker_switch_pid(&s.b, old);
-}
-
 /* ---- live sessions ---- */
 
 /* One session by each of three ways, both ends ours. */
@@ -91,7 +83,7 @@ TEST(claim_21, sessions_live_on)
 	live[2] = by_listening(service, path);
 	expect_alive(live, 3, "before");
 
-	kill_switch();
+	broker_kill_switch(&s.b);
 	expect_end(service);
 	expect_end(agent);
 	expect_alive(live, 3, "after the switch's death");
@@ -193,7 +185,7 @@ TEST(claim_21, doors_grants_and_limits_come_back)
 		before[i] = listed(kinds[i]);
 	cr_assert(strstr(before[1], "uses="), "%s", before[1]);
 	for (int round = 0; round < 3; round++) {
-		kill_switch();
+		broker_kill_switch(&s.b);
 		for (int i = 0; i < 3; i++)
 			expect_listed(kinds[i], before[i]);
 		scene_check_restarted(&s);
@@ -233,13 +225,13 @@ TEST(claim_21, changed_limits_of_the_configuration_come_back)
 	changed = listed(WHAT_USAGE);
 	cr_assert_str_neq(changed, configured);
 	for (int round = 0; round < 2; round++) {
-		kill_switch();
+		broker_kill_switch(&s.b);
 		expect_listed(WHAT_USAGE, changed);
 		scene_check_restarted(&s);
 	}
 	MUST(kill(broker_pid(&s.b), SIGHUP));
 	cr_expect(wait_until(usage_is, configured));
-	kill_switch();
+	broker_kill_switch(&s.b);
 	expect_listed(WHAT_USAGE, configured);
 	scene_check_restarted(&s);
 	free(configured);
@@ -283,13 +275,13 @@ TEST(claim_21, counted_uses_come_back)
 	cr_assert_eq(use_once(service, false), 0);
 	cr_assert_eq(use_once(service, true), 0);
 	for (int left = 2; left > 0; left--) {
-		kill_switch();
+		broker_kill_switch(&s.b);
 		expect_end(service);
 		service = serve(&s, "host", "pair", WAY_PAIR);
 		cr_expect_eq(use_once(service, left == 1), 0, "the use with %d left", left);
 	}
 	cr_expect_eq(use_once(service, false), -EDQUOT);
-	kill_switch();
+	broker_kill_switch(&s.b);
 	expect_end(service);
 	service = serve(&s, "host", "pair", WAY_PAIR);
 	cr_expect_eq(use_once(service, false), -EDQUOT, "used up is used up");

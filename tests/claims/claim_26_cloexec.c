@@ -427,7 +427,6 @@ TEST(claim_26, in_the_broker)
 	struct broker_options options = { .countable = true };
 	struct intro_ref *web, *srv;
 	struct intro_event ev;
-	pid_t old;
 
 	broker_start(&broker, &options);
 	MUST(setenv("INTRO_DOOR", broker.host, 1));
@@ -459,9 +458,7 @@ TEST(claim_26, in_the_broker)
 	cr_assert_geq(path_client, 0);
 	check_broker("with services and clients");
 
-	old = broker_switch_pid(&broker, 0);
-	MUST(kill(old, SIGKILL));
-	broker_switch_pid(&broker, old);
+	broker_kill_switch(&broker);
 	cr_expect_eq(intro_dial("nothing", SOCK_STREAM, 0), -ENOENT, "the next one is there");
 	check_broker("after the switch has died");
 

@@ -4,7 +4,6 @@
  * not grant, nothing. Through it a name that is absent and one that is only not granted look
  * alike byte for byte, to one who waits, too.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -307,18 +306,6 @@ static size_t ask(int sock, const struct question *q, const char *name, uint8_t 
 	}
 }
 
-static unsigned int entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned int n = 0;
-
-	cr_assert_not_null(dir, "%s", path);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 struct gone {
 	const char *door, *name;
 };
@@ -347,7 +334,7 @@ TEST(closed_door, absent_and_not_granted)
 
 	web_start(&b, web);
 	room = broker_switch_pid(&b, 0);
-	files = entries(web);
+	files = dir_entries(web);
 	elsewhere = raw_open(b.host);
 	raw_allow(elsewhere);
 	cr_assert_eq(raw_serve(elsewhere, 1, 1, "served-1", WAY_PAIR), 0);
@@ -379,7 +366,7 @@ TEST(closed_door, absent_and_not_granted)
 				  "question %zu: %s does not look absent", i, names[j]);
 		}
 	}
-	cr_assert_eq(entries(web), files);
+	cr_assert_eq(dir_entries(web), files);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		cr_assert_eq(connect_path(web, names[i]), -ENOENT);
 

@@ -237,7 +237,6 @@ TEST(audit, of_a_broker_is_rotated)
 {
 	struct broker b;
 	char path[PATH_BYTES], *text;
-	pid_t old;
 
 	broker_start(&b, NULL);
 	broker_end(&b);
@@ -252,9 +251,7 @@ TEST(audit, of_a_broker_is_rotated)
 	cr_assert(wait_until(logged, &(struct hope){ &b, "audit.log.1", "name=one" }));
 	ask(&b, "two");
 	cr_assert(wait_until(logged, &(struct hope){ &b, "audit.log", "name=two" }));
-	old = broker_switch_pid(&b, 0);
-	MUST(kill(old, SIGKILL));
-	broker_switch_pid(&b, old);
+	broker_kill_switch(&b);
 	ask(&b, "three");
 	cr_assert(wait_until(logged, &(struct hope){ &b, "audit.log", "name=three" }));
 	broker_stop(&b);

@@ -123,13 +123,10 @@ TEST(cli_agent, a_switch_that_dies_is_not_an_event)
 	_cleanup_run_ struct run r;
 	struct agent a;
 	struct broker b;
-	pid_t old;
 
 	broker_start(&b, NULL);
 	SERVE(&b, &a, "date", "--", "echo", "still here");
-	old = broker_switch_pid(&b, 0);
-	MUST(kill(old, SIGKILL));
-	broker_switch_pid(&b, old);
+	broker_kill_switch(&b);
 	CONNECT(&b, &r, "", "date", "--wait", "10s");
 	cr_assert_str_eq(r.out, "still here\n");
 	cr_assert_eq(agent_stop(&a), 0);

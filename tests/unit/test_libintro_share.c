@@ -131,7 +131,6 @@ TEST(share, ends_with_its_broker)
 	int refused = 0, broken = 0, request, r;
 	struct intro *inside;
 	struct intro_ref *found;
-	pid_t old;
 
 	begin();
 	cr_assert_eq(intro_open(&inside, NULL), 0);
@@ -143,9 +142,7 @@ TEST(share, ends_with_its_broker)
 	cr_assert_gt(request, 0);
 	cr_assert_eq(intro_wait(inside, request, 10, &ev), 0);
 
-	old = broker_switch_pid(&broker, 0);
-	MUST(kill(old, SIGKILL));
-	broker_switch_pid(&broker, old);
+	broker_kill_switch(&broker);
 	while ((r = intro_wait(inside, 0, HANG_MS, &ev)) > 0) {
 		cr_expect_eq(ev.error, -ECONNRESET, "%s", intro_strerror(ev.error));
 		refused += ev.what == INTRO_REFUSED && ev.request == request;
