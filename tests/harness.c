@@ -172,22 +172,23 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
+unsigned int dir_entries(const char *dir)
+{
+	DIR *entries = opendir(dir);
+	unsigned int n = 0;
+
+	if (!entries)
+		harness_fail("%s: %m", dir);
+	while (readdir(entries))
+		n++;
+	closedir(entries);
+	return n;
+}
+
 void dir_remove(const char *dir)
 {
 	if (nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
 		harness_fail("cannot remove %s: %m", dir);
-}
-
-unsigned int dir_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned int n = 0;
-
-	cr_assert_not_null(dir, "%s", path);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 char *fd_read(int fd, size_t *ret_len)

@@ -78,8 +78,9 @@ int64_t now_ms(void);
 #define DIR_BYTES 64u
 void dir_make(char ret[static DIR_BYTES]);
 void dir_remove(const char *dir);
-/* What is in a directory, "." and ".." included. */
-unsigned int dir_entries(const char *path);
+
+/* How many entries it has, "." and ".." among them. */
+unsigned int dir_entries(const char *dir);
 
 /* Whole contents of a file, NUL-terminated, to be freed; NULL when it cannot be opened. */
 char *file_read(const char *path);
@@ -103,6 +104,12 @@ void child_kill(pid_t pid);
  * them by SIGTERM, expecting exit status 0, and gives their number. */
 void children_adopt(void);
 int children_end(void);
+
+/* A child that does act(arg, ready), which ends in child_stay(ready) or writes a byte there
+ * itself; it has done so when this returns. */
+pid_t child_start(void (*act)(const void *arg, int ready), const void *arg);
+/* In such a child: all is done; wait for the end. */
+_Noreturn void child_stay(int ready);
 
 /* fn(arg) in a child, its return value as the exit status; child_wait()'s answer. */
 int child_call(int (*fn)(void *arg), void *arg);
@@ -177,8 +184,8 @@ void broker_start_again(struct broker *b, const struct broker_options *options);
 pid_t broker_pid(const struct broker *b);
 /* The switch's, once there is one; wait for another one than old (0: for any). */
 pid_t broker_switch_pid(const struct broker *b, pid_t old);
-/* End the switch by SIGKILL, and wait for the next: its process. */
-pid_t broker_kill_switch(const struct broker *b);
+/* SIGKILL the switch, and wait for the next one: its pid. */
+pid_t broker_switch_kill(const struct broker *b);
 /* Descriptors open in a process all of whose threads sleep: nothing is being closed. */
 int fd_count_at_rest(pid_t pid);
 /* Descriptors open in the switch. -1 where that cannot be read. */
@@ -211,6 +218,8 @@ struct raw {
 
 /* Connect to a socket file: a descriptor or a negative errno. */
 int unix_connect(const char *path, int type);
+/* The same for a stream to a file in a directory, such as a name's in a door. */
+int path_connect(const char *dir, const char *file);
 /* Bind and listen: a descriptor. */
 int unix_listen(const char *path, int type, int backlog);
 
@@ -240,10 +249,29 @@ int raw_serve(int sock, uint32_t serial, uint32_t ref, const char *name, enum wi
 int raw_introduce(int sock, uint32_t serial, const char *name, int type, uint64_t wait_us,
 		  struct raw *ret);
 
-/* Administration, each on a connection of its own; 0 or a negative errno. */
-int broker_add_door(const struct broker *b, const char *door);
-int broker_grant(const struct broker *b, const char *door, const char *name,
-		 enum wire_right rights);
+/* Answer a FETCH of an agent that may send descriptors: our end of what its client gets. */
+int raw_fetched(int sock, uint32_t serial);
 
 /* Whether what is written to a can be read from b (both connected streams). */
 bool linked(int a, int b);
+
+/* ---- administration, each request on a connection of its own (harness_admin.c) ---- */
+
+/* 0 or a negative errno, as all of these. */
+int broker_administer(const struct broker *b, const struct wire_writer *w);
+int broker_add_door(const struct broker *b, const char *door);
+int broker_remove_door(const struct broker *b, const char *door);
+int broker_grant(const struct broker *b, const char *door, const char *name,
+		 enum wire_right rights);
+/* A grant of a service under another name. */
+int broker_grant_as(const struct broker *b, const char *door, const char *name,
+		    const char *service, enum wire_right rights);
+int broker_ungrant(const struct broker *b, const char *door, const char *name);
+/* One limit (TAG_MAX_x) of a door, of all accounts that have none of their own (door NULL), of
+ * a uid. */
+int broker_limit(const struct broker *b, const char *door, enum wire_tag max, uint32_t value);
+int broker_limit_uid(const struct broker *b, uid_t uid, enum wire_tag max, uint32_t value);
+
+/* What an account uses now of one resource (TAG_CONNECTIONS to TAG_REFUSALS, or their TAG_MAX_x):
+ * the door's, or with door NULL the uid's (0 where that has no account). */
+uint64_t broker_usage(const struct broker *b, const char *door, uid_t uid, enum wire_tag what);

@@ -221,7 +221,7 @@ pid_t broker_switch_pid(const struct broker *b, pid_t old)
 	return s.found;
 }
 
-pid_t broker_kill_switch(const struct broker *b)
+pid_t broker_switch_kill(const struct broker *b)
 {
 	pid_t old = broker_switch_pid(b, 0);
 

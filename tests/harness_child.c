@@ -52,6 +52,33 @@ void child_kill(pid_t pid)
 	child_wait(pid);
 }
 
+pid_t child_start(void (*act)(const void *arg, int ready), const void *arg)
+{
+	int ready[2];
+	pid_t pid;
+	char byte;
+
+	MUST(pipe2(ready, O_CLOEXEC));
+	pid = child_fork();
+	if (pid == 0) {
+		close(ready[0]);
+		act(arg, ready[1]);
+		_exit(CHILD_FAILED);
+	}
+	close(ready[1]);
+	if (!wait_fd(ready[0], POLLIN) || read(ready[0], &byte, 1) != 1)
+		harness_fail("process %d does not get as far as it should", pid);
+	close(ready[0]);
+	return pid;
+}
+
+_Noreturn void child_stay(int ready)
+{
+	MUST(write(ready, "", 1));
+	for (;;)
+		pause();
+}
+
 void children_adopt(void)
 {
 	MUST(prctl(PR_SET_CHILD_SUBREAPER, 1));

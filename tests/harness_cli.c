@@ -5,11 +5,13 @@
 #include "harness_cli.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define MAX_WORDS 24
@@ -72,6 +74,69 @@ void make_web(const struct broker *b, const char *name, char ret_file[static PAT
 	cr_assert_eq(broker_grant(b, "web", name, RIGHT_CONNECT), 0);
 	broker_door(b, "web", door);
 	cr_assert_lt((size_t)snprintf(ret_file, PATH_BYTES, "%.200s/%s", door, name), PATH_BYTES);
+}
+
+void echo_by_path(const char *file, const char *text)
+{
+	int fd = MUST(unix_connect(file, SOCK_STREAM));
+	char back[256];
+	size_t got = 0;
+	ssize_t n;
+
+	MUST(send(fd, text, strlen(text), MSG_NOSIGNAL));
+	MUST(shutdown(fd, SHUT_WR));
+	do {
+		cr_assert(wait_fd(fd, POLLIN), "no answer by %s", file);
+		n = MUST(read(fd, back + got, sizeof back - got));
+		got += (size_t)n;
+	} while (n > 0);
+	cr_assert(got == strlen(text) && !memcmp(back, text, got), "%.*s", (int)got, back);
+	close(fd);
+}
+
+pid_t echo_server(int listener, char letter)
+{
+	pid_t pid = child_fork();
+	char buf[65536];
+
+	if (pid != 0) {
+		close(listener);
+		return pid;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		ssize_t n;
+
+		if (fd < 0)
+			_exit(1);
+		if (letter && write(fd, &letter, 1) != 1)
+			_exit(1);
+		while ((n = read(fd, buf, sizeof buf)) > 0)
+			if (write(fd, buf, (size_t)n) != n)
+				break;
+		close(fd);
+	}
+}
+
+int tcp_listener(int family, char ret_port[static 8])
+{
+	int fd = MUST(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+	struct sockaddr_in four = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = family == AF_INET ? sizeof four : sizeof six;
+	struct sockaddr *sa = family == AF_INET ? (struct sockaddr *)&four :
+						  (struct sockaddr *)&six;
+
+	if (bind(fd, sa, len) < 0) {
+		close(fd);
+		return -1;
+	}
+	MUST(listen(fd, 16));
+	MUST(getsockname(fd, sa, &len));
+	snprintf(ret_port, 8, "%u", ntohs(family == AF_INET ? four.sin_port : six.sin6_port));
+	return fd;
 }
 
 json_t *json_of(const char *text)

@@ -33,6 +33,17 @@ int memory_file(const void *bytes, size_t len);
 /* A new door "web" with this name granted in it, and the name's socket file there. */
 void make_web(const struct broker *b, const char *name, char ret_file[static PATH_BYTES]);
 
+/* A server that sends everything back, each client in its turn, with a letter of its own
+ * before it (0: none). Takes the listener over; ended by child_kill(). */
+pid_t echo_server(int listener, char letter);
+
+/* A listener on the loopback address of AF_INET or AF_INET6, and its port; -1 where there is no
+ * such address. */
+int tcp_listener(int family, char ret_port[static 8]);
+
+/* Connect to a socket file, send text, then the end; what comes back must be the text. */
+void echo_by_path(const char *file, const char *text);
+
 /* Parsed, or the test fails. To be released by json_decref(). */
 json_t *json_of(const char *text);
 /* The object of an array whose key has this value; borrowed. */

@@ -35,6 +35,14 @@ int unix_connect(const char *path, int type)
 	return error;
 }
 
+int path_connect(const char *dir, const char *file)
+{
+	char path[PATH_BYTES + WIRE_NAME_MAX + 8];
+
+	snprintf(path, sizeof path, "%s/%s", dir, file);
+	return unix_connect(path, SOCK_STREAM);
+}
+
 int unix_listen(const char *path, int type, int backlog)
 {
 	struct sockaddr_un sa;
@@ -181,36 +189,17 @@ int raw_introduce(int sock, uint32_t serial, const char *name, int type, uint64_
 	return ret ? raw_ask(sock, &w, -1, ret) : ask_plain(sock, &w);
 }
 
-/* One administration request on a connection of its own. */
-static int administer(const struct broker *b, const struct wire_writer *w)
+int raw_fetched(int sock, uint32_t serial)
 {
-	int sock = raw_open_control(b), error = ask_plain(sock, w);
-
-	close(sock);
-	return error;
-}
-
-int broker_add_door(const struct broker *b, const char *door)
-{
-	uint8_t buf[WIRE_PACKET_MAX];
+	uint8_t buf[WIRE_HEADER_BYTES];
 	struct wire_writer w;
+	int pair[2];
 
-	wire_begin(&w, buf, sizeof buf, WIRE_DOOR_ADD, 1, 0, 0);
-	wire_put_string(&w, TAG_DOOR, door);
-	return administer(b, &w);
-}
-
-int broker_grant(const struct broker *b, const char *door, const char *name,
-		 enum wire_right rights)
-{
-	uint8_t buf[WIRE_PACKET_MAX];
-	struct wire_writer w;
-
-	wire_begin(&w, buf, sizeof buf, WIRE_GRANT, 1, 0, 0);
-	wire_put_string(&w, TAG_NAME, name);
-	wire_put_string(&w, TAG_DOOR, door);
-	wire_put_u32(&w, TAG_RIGHTS, rights);
-	return administer(b, &w);
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	wire_begin(&w, buf, sizeof buf, WIRE_FETCHED, serial, 0, 1);
+	raw_send(sock, &w, pair[0]);
+	close(pair[0]);
+	return pair[1];
 }
 
 bool linked(int a, int b)

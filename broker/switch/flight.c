@@ -69,14 +69,13 @@ static void lower(struct conn *conn, uint32_t to)
 
 void flight_refresh(struct conn *conn)
 {
-	uint32_t bytes, unread;
+	uint32_t unread;
 
 	if (conn->flight == 0)
 		return;
-	bytes = flight_bytes(conn);
-	/* A byte over is one of a packet that is just being freed (sock_wfree()): whoever was
-	 * woken by that is not woken again. */
-	unread = bytes / board.flight_unit + (bytes % board.flight_unit > 1);
+	/* No packet is smaller than the unit. A byte may be left of one that was just read: with
+	 * that the kernel wakes us, sock_wfree() says so, before it counts it down, too. */
+	unread = flight_bytes(conn) / board.flight_unit;
 	/* A batch's descriptors share one packet: nothing less than empty is certain there. */
 	if (unread == 0 || (conn->batch <= 1 && unread < conn->flight))
 		lower(conn, unread);

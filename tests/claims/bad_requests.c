@@ -130,7 +130,7 @@ static int grant_file(const struct scene *s, const char *door, const char *name,
 	wire_put_string(&m.w, TAG_NAME, name);
 	wire_put_string(&m.w, TAG_DOOR, door);
 	wire_put_string(&m.w, TAG_FILE, file);
-	return administer(s, &m.w);
+	return broker_administer(&s->b, &m.w);
 }
 
 /* However many there are. */
@@ -151,9 +151,9 @@ TEST(bad_requests, two_grants_never_share_a_file)
 	cr_assert_eq(grant_file(&s, "door", "other", "file"), -EEXIST, "an alias");
 	cr_assert_eq(broker_grant(&s.b, "door", "file", RIGHT_CONNECT), -EEXIST,
 		     "one's own name, which is somebody's file");
-	cr_assert_eq(ungrant(&s, "door", "alias"), 0);
+	cr_assert_eq(broker_ungrant(&s.b, "door", "alias"), 0);
 	cr_assert_eq(broker_grant(&s.b, "door", "file", RIGHT_CONNECT), 0);
-	cr_assert_eq(remove_door(&s, "door"), 0);
+	cr_assert_eq(broker_remove_door(&s.b, "door"), 0);
 	scene_end(&s);
 }
 
@@ -164,8 +164,8 @@ TEST(bad_requests, nobody_else_is_called_control)
 	scene_start(&s, NULL);
 	cr_assert_eq(broker_add_door(&s.b, "control"), -EEXIST);
 	cr_assert_eq(broker_add_door(&s.b, "host"), -EEXIST);
-	cr_assert_eq(remove_door(&s, "control"), -ENOENT);
-	cr_assert_eq(remove_door(&s, "host"), -EPERM);
+	cr_assert_eq(broker_remove_door(&s.b, "control"), -ENOENT);
+	cr_assert_eq(broker_remove_door(&s.b, "host"), -EPERM);
 	scene_end(&s);
 }
 
@@ -281,7 +281,7 @@ static void random_message(uint8_t *packet, size_t *len, bool fd)
 
 static bool nobody_is_left(void *arg)
 {
-	return door_usage(arg, "host", TAG_CONNECTIONS) == 0;
+	return broker_usage(&((struct scene *)arg)->b, "host", 0, TAG_CONNECTIONS) == 0;
 }
 
 /* Once all that was sent has been read. */

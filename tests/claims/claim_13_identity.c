@@ -181,10 +181,9 @@ TEST(claim_13, user_broker)
 /* A listener outlives its switch; those who connect in between and afterwards are known. */
 TEST(claim_13, after_the_switch_has_died)
 {
-
 	begin_user();
 	check_way(1);
-	broker_kill_switch(&broker);
+	broker_switch_kill(&broker);
 	check_ways();
 	end();
 }

@@ -16,7 +16,6 @@
 
 #include "usage.h"
 
-#define MINUTE_US UINT64_C(60000000)
 #define FLOODER_UID 61001
 #define VICTIM_UID 61002
 
@@ -148,7 +147,7 @@ static void grant_all(const struct broker *b, const char *door)
 static void limit_all(const struct broker *b)
 {
 	for (size_t i = 0; i < sizeof floods / sizeof floods[0]; i++)
-		limit_set(b, NULL, floods[i].max, floods[i].limit);
+		cr_assert_eq(broker_limit(b, NULL, floods[i].max, floods[i].limit), 0);
 }
 
 struct party {
@@ -157,30 +156,21 @@ struct party {
 	void (*run)(const char *door);
 };
 
-/* Become it, do it, and, where flooded is given, keep it up. */
-static pid_t start(const struct party *p, int *flooded)
+static int use(void *arg)
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
+	const struct party *p = arg;
 
-	MUST(pipe(ready));
-	pid = child_fork();
-	if (pid == 0) {
-		if (p->uid)
-			child_become(p->uid);
-		p->run(p->door);
-		if (!flooded)
-			_exit(0);
-		MUST(write(ready[1], "", 1));
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	if (flooded)
-		*flooded = wait_fd(ready[0], POLLIN) && read(ready[0], &byte, 1) == 1;
-	close(ready[0]);
-	return pid;
+	if (p->uid)
+		child_become(p->uid);
+	p->run(p->door);
+	return 0;
+}
+
+/* Do it, and keep it up. */
+static void flood_on(const void *arg, int ready)
+{
+	use((void *)arg);
+	child_stay(ready);
 }
 
 /* The flood comes through door (by uid, where the account is a uid's), the others through the
@@ -189,21 +179,18 @@ static void withstand(const struct broker *b, const struct flood *flood, const c
 		      const struct party *flooder, const struct party *others)
 {
 	const char *account = flooder->uid ? NULL : name;
-	uint32_t before = usage_of(b, account, flooder->uid, flood->used);
+	uint32_t before = broker_usage(b, account, flooder->uid, flood->used);
 	pid_t room = broker_switch_pid(b, 0), pid;
-	int fds, flooded;
+	int fds;
 
 	fds = broker_fds_at_rest(b);
 	be_greeted(others->door, "db");
-	pid = start(flooder, &flooded);
-	if (!flooded)
-		harness_fail("the flood of %s does not come about: %d",
-			     wire_tag_name(flood->used), child_wait(pid));
+	pid = child_start(flood_on, flooder);
 	usage_await(b, account, flooder->uid, flood->used, flood->limit);
 	for (const struct party *p = others; p->door; p++)
-		cr_assert_eq(child_wait(start(p, NULL)), 0, "%s: another one suffers",
+		cr_assert_eq(child_call(use, (void *)p), 0, "%s: another one suffers",
 			     wire_tag_name(flood->used));
-	cr_assert_eq(usage_of(b, account, flooder->uid, flood->used), flood->limit);
+	cr_assert_eq(broker_usage(b, account, flooder->uid, flood->used), flood->limit);
 	child_kill(pid);
 
 	/* What is held outlives its holder. */
@@ -315,7 +302,7 @@ TEST(claim_17, answers_that_nobody_reads)
 		full++;
 	}
 	cr_assert_gt(asked, 0);
-	cr_assert_eq(usage_of(&b, "bad", 0, TAG_CONNECTIONS), 1);
+	cr_assert_eq(broker_usage(&b, "bad", 0, TAG_CONNECTIONS), 1);
 	close(sock);
 	usage_await(&b, "bad", 0, TAG_CONNECTIONS, 0);
 	cr_assert(broker_fds_settle(&b, fds));
@@ -354,7 +341,7 @@ TEST(claim_17, deaf_service)
 	usage_await(&b, "good", 0, TAG_WAITS, 64 - 16);
 	for (int i = 0; i < 50; i++)
 		be_greeted(good, "db");
-	cr_assert_eq(usage_of(&b, "bad", 0, TAG_FLIGHT), 16);
+	cr_assert_eq(broker_usage(&b, "bad", 0, TAG_FLIGHT), 16);
 
 	/* It takes one; when it has worked off its window, all are let in in the end. */
 	for (int taken = 0; taken < 64; taken++) {

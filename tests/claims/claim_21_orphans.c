@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "scene.h"
+#include "doomed.h"
 
 static struct scene s;
 
@@ -45,7 +45,7 @@ static bool has_file(const char *door, const char *file)
 static void box(bool add)
 {
 	if (!add)
-		cr_assert_eq(remove_door(&s, "box"), 0);
+		cr_assert_eq(broker_remove_door(&s.b, "box"), 0);
 	else
 		cr_assert_eq(broker_add_door(&s.b, "box"), 0);
 }
@@ -62,7 +62,7 @@ TEST(claim_21, files_of_no_grant_are_gone)
 	wire_put_string(&m.w, TAG_NAME, "sql");
 	wire_put_string(&m.w, TAG_DOOR, "box");
 	wire_put_string(&m.w, TAG_FILE, ".s.PGSQL.5432");
-	cr_assert_eq(administer(&s, &m.w), 0);
+	cr_assert_eq(broker_administer(&s.b, &m.w), 0);
 	scene_settled(&s);
 	path_of("box", "note", path);
 	fclose(fopen(path, "w"));
@@ -71,7 +71,7 @@ TEST(claim_21, files_of_no_grant_are_gone)
 	litter("box", "stale");
 	litter("box", ".intro.new.stale");
 	litter("host", "stale");
-	broker_kill_switch(&s.b);
+	broker_switch_kill(&s.b);
 	strangers_meet(&s);	/* it is ready */
 	cr_expect(!has_file("box", "stale"));
 	cr_expect(!has_file("box", ".intro.new.stale"));
@@ -153,9 +153,9 @@ TEST(claim_21, a_given_listener_is_taken_back, .timeout = 40)
 	service = doomed(serve_by_listener);
 	path_of("host", "own", path);
 	MUST(stat(path, &given));
-	stop(s.room);
+	stop_it(s.room);
 	child_kill(service);
-	broker_kill_switch(&s.b);
+	broker_switch_kill(&s.b);
 	do
 		MUST(stat(path, &now));
 	while (now.st_ino == given.st_ino && poll(NULL, 0, 10) == 0);

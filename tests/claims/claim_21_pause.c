@@ -166,7 +166,7 @@ static void kill_while_calling(int (*connect_to)(const char *), const char *wher
 	}
 	for (int i = 0; i < KILLS; i++) {
 		see_progress(t);
-		broker_kill_switch(&s.b);
+		broker_switch_kill(&s.b);
 	}
 	see_progress(t);
 	t->stop = true;
@@ -260,7 +260,7 @@ static pid_t wait_there(int (*connect_to)(const char *), const char *where)
 
 static bool waits(void *arg)
 {
-	return door_usage(&s, "host", TAG_WAITS) == *(const uint64_t *)arg;
+	return broker_usage(&s.b, "host", 0, TAG_WAITS) == *(const uint64_t *)arg;
 }
 
 TEST(claim_21, callers_who_wait_go_on)
@@ -280,7 +280,7 @@ TEST(claim_21, callers_who_wait_go_on)
 	callers[2] = wait_there(by_name, "db");
 	for (int i = 0; i < 2; i++) {
 		cr_assert(wait_until(waits, &two), "they ask the broker that is there now");
-		broker_kill_switch(&s.b);
+		broker_switch_kill(&s.b);
 	}
 	cr_assert(wait_until(waits, &two));
 	service = child_fork();

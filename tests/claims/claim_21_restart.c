@@ -35,16 +35,13 @@ static struct session by_pair(int service)
 static struct session by_fetch(int agent)
 {
 	struct session made;
-	int client = enter(&s, "host"), pair[2];
-	struct message m;
+	int client = enter(&s, "host");
 	struct raw fetch;
 
-	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	ask(client, 7, "fetch", SOCK_STREAM, 0);
 	expect(agent, WIRE_FETCH, &fetch);
-	raw_send(agent, message(&m, WIRE_FETCHED, fetch.m.head.serial, 0, 1), pair[0]);
-	close(pair[0]);
-	made = (struct session){ answer(client, 7), pair[1] };
+	made.server = raw_fetched(agent, fetch.m.head.serial);
+	made.client = answer(client, 7);
 	close(client);
 	return made;
 }
@@ -83,7 +80,7 @@ TEST(claim_21, sessions_live_on)
 	live[2] = by_listening(service, path);
 	expect_alive(live, 3, "before");
 
-	broker_kill_switch(&s.b);
+	broker_switch_kill(&s.b);
 	expect_end(service);
 	expect_end(agent);
 	expect_alive(live, 3, "after the switch's death");
@@ -146,7 +143,7 @@ static void grant_counted(const char *name, uint32_t uses)
 	wire_put_string(w, TAG_SERVICE, "pair");
 	wire_put_u64(w, TAG_LIFETIME, UINT64_C(3600) * 1000000);
 	wire_put_u32(w, TAG_USES, uses);
-	cr_assert_eq(administer(&s, w), 0);
+	cr_assert_eq(broker_administer(&s.b, w), 0);
 }
 
 static void expect_listed(enum wire_what what, const char *before)
@@ -167,25 +164,25 @@ TEST(claim_21, doors_grants_and_limits_come_back)
 	wire_put_string(message(&m, WIRE_DOOR_ADD, 1, 0, 0), TAG_DOOR, "box");
 	wire_put_u32(&m.w, TAG_EXPORT, 1);
 	wire_put_u32(&m.w, TAG_MAX_WAITS, 7);
-	cr_assert_eq(administer(&s, &m.w), 0);
+	cr_assert_eq(broker_administer(&s.b, &m.w), 0);
 	cr_assert_eq(broker_add_door(&s.b, "gone"), 0);
 	grant_counted("counted", 5);
-	cr_assert_eq(grant_as(&s, "box", "kept", "pair", RIGHT_SERVE), 0);
-	cr_assert_eq(grant_as(&s, "box", "ungranted", "pair", RIGHT_SERVE), 0);
-	cr_assert_eq(limit_uid(&s, 4242, TAG_MAX_HELD, 3), 0);
-	cr_assert_eq(limit_door(&s, "host", TAG_MAX_NAMES, 99), 0);
-	cr_assert_eq(limit_door(&s, "box", TAG_MAX_CONNECTIONS, 6), 0);
+	cr_assert_eq(broker_grant_as(&s.b, "box", "kept", "pair", RIGHT_SERVE), 0);
+	cr_assert_eq(broker_grant_as(&s.b, "box", "ungranted", "pair", RIGHT_SERVE), 0);
+	cr_assert_eq(broker_limit_uid(&s.b, 4242, TAG_MAX_HELD, 3), 0);
+	cr_assert_eq(broker_limit(&s.b, "host", TAG_MAX_NAMES, 99), 0);
+	cr_assert_eq(broker_limit(&s.b, "box", TAG_MAX_CONNECTIONS, 6), 0);
 	wire_put_u32(message(&m, WIRE_LIMIT, 1, 0, 0), TAG_MAX_FLIGHT, 77);
-	cr_assert_eq(administer(&s, &m.w), 0);
-	cr_assert_eq(ungrant(&s, "box", "ungranted"), 0);
-	cr_assert_eq(remove_door(&s, "gone"), 0);
+	cr_assert_eq(broker_administer(&s.b, &m.w), 0);
+	cr_assert_eq(broker_ungrant(&s.b, "box", "ungranted"), 0);
+	cr_assert_eq(broker_remove_door(&s.b, "gone"), 0);
 	scene_settled(&s);
 
 	for (int i = 0; i < 3; i++)
 		before[i] = listed(kinds[i]);
 	cr_assert(strstr(before[1], "uses="), "%s", before[1]);
 	for (int round = 0; round < 3; round++) {
-		broker_kill_switch(&s.b);
+		broker_switch_kill(&s.b);
 		for (int i = 0; i < 3; i++)
 			expect_listed(kinds[i], before[i]);
 		scene_check_restarted(&s);
@@ -217,21 +214,21 @@ TEST(claim_21, changed_limits_of_the_configuration_come_back)
 					  "door box { limits { connections = 9 } }\n",
 			});
 	configured = listed(WHAT_USAGE);
-	cr_assert_eq(limit_uid(&s, 4242, TAG_MAX_HELD, 3), 0);
-	cr_assert_eq(limit_door(&s, "box", TAG_MAX_CONNECTIONS, 6), 0);
-	cr_assert_eq(limit_door(&s, "host", TAG_MAX_NAMES, 8888), 0);
+	cr_assert_eq(broker_limit_uid(&s.b, 4242, TAG_MAX_HELD, 3), 0);
+	cr_assert_eq(broker_limit(&s.b, "box", TAG_MAX_CONNECTIONS, 6), 0);
+	cr_assert_eq(broker_limit(&s.b, "host", TAG_MAX_NAMES, 8888), 0);
 	wire_put_u32(message(&m, WIRE_LIMIT, 1, 0, 0), TAG_MAX_FLIGHT, 77);
-	cr_assert_eq(administer(&s, &m.w), 0);
+	cr_assert_eq(broker_administer(&s.b, &m.w), 0);
 	changed = listed(WHAT_USAGE);
 	cr_assert_str_neq(changed, configured);
 	for (int round = 0; round < 2; round++) {
-		broker_kill_switch(&s.b);
+		broker_switch_kill(&s.b);
 		expect_listed(WHAT_USAGE, changed);
 		scene_check_restarted(&s);
 	}
 	MUST(kill(broker_pid(&s.b), SIGHUP));
 	cr_expect(wait_until(usage_is, configured));
-	broker_kill_switch(&s.b);
+	broker_switch_kill(&s.b);
 	expect_listed(WHAT_USAGE, configured);
 	scene_check_restarted(&s);
 	free(configured);
@@ -275,13 +272,13 @@ TEST(claim_21, counted_uses_come_back)
 	cr_assert_eq(use_once(service, false), 0);
 	cr_assert_eq(use_once(service, true), 0);
 	for (int left = 2; left > 0; left--) {
-		broker_kill_switch(&s.b);
+		broker_switch_kill(&s.b);
 		expect_end(service);
 		service = serve(&s, "host", "pair", WAY_PAIR);
 		cr_expect_eq(use_once(service, left == 1), 0, "the use with %d left", left);
 	}
 	cr_expect_eq(use_once(service, false), -EDQUOT);
-	broker_kill_switch(&s.b);
+	broker_switch_kill(&s.b);
 	expect_end(service);
 	service = serve(&s, "host", "pair", WAY_PAIR);
 	cr_expect_eq(use_once(service, false), -EDQUOT, "used up is used up");

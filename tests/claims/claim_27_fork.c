@@ -16,23 +16,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../libintro/intro.h"
-#include "harness.h"
+#include "harness_intro.h"
 
-static struct broker broker;
 static struct intro *in;		/* it serves, and is introduced */
-static struct intro_ref *served, *fetched, *found, *late;
+static struct intro_ref *fetched, *late;
 static int fetch, waiting, shared;
-
-static struct intro_event next(enum intro_what what)
-{
-	struct intro_event ev = { .fd = -1 };
-	int r = intro_wait(in, 0, HANG_MS, &ev);
-
-	cr_assert_eq(r, 1, "%s", intro_strerror(r));
-	cr_assert_eq((int)ev.what, (int)what, "it is %d: %s", ev.what, intro_strerror(ev.error));
-	return ev;
-}
 
 /* Everything that can be under way is: a request that waits, an answer that is awaited of us,
  * an answer and an event, with descriptors, that nobody has taken yet. */
@@ -42,18 +30,18 @@ static void begin(void)
 	MUST(setenv("INTRO_DOOR", broker.host, 1));
 	cr_assert_eq(intro_open(&in, NULL), 0);
 	cr_assert_gt(intro_serve(in, "db", NULL, &served), 0);
-	next(INTRO_DONE);
+	get_next(in, INTRO_DONE);
 	cr_assert_gt(intro_serve(in, "web", &(struct intro_service){ .fetch = 1 }, &fetched), 0);
-	next(INTRO_DONE);
+	get_next(in, INTRO_DONE);
 	cr_assert_eq(intro_share(in, &shared), 0);
 	cr_assert_eq(intro_find(in, "late", &late), 0);
 	waiting = intro_connect(late, SOCK_STREAM, -1);
 	cr_assert_gt(waiting, 0);
 	cr_assert_eq(intro_find(in, "web", &found), 0);
 	cr_assert_gt(intro_connect(found, SOCK_STREAM, HANG_MS), 0);
-	fetch = next(INTRO_FETCH).request;
+	fetch = get_next(in, INTRO_FETCH).request;
 	found = intro_unref(found);
-	cr_assert_eq(next(INTRO_REFUSED).error, -ECANCELED);
+	cr_assert_eq(get_next(in, INTRO_REFUSED).error, -ECANCELED);
 	cr_assert_eq(intro_find(in, "db", &found), 0);
 	cr_assert_gt(intro_connect(found, SOCK_STREAM, HANG_MS), 0);
 	cr_assert(wait_fd(intro_fd(in), POLLIN));
@@ -89,7 +77,7 @@ static void check_parent(void)
 	cr_assert_gt(request, 0);
 	cr_assert(wait_fd(intro_fd(in), POLLIN));
 	cr_assert_eq(intro_wait(in, request, HANG_MS, &mine), 1);
-	theirs = next(INTRO_INCOMING);
+	theirs = get_next(in, INTRO_INCOMING);
 	cr_assert(linked(mine.fd, theirs.fd));
 	close(mine.fd);
 	close(theirs.fd);

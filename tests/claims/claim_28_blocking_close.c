@@ -104,7 +104,7 @@ TEST(claim_28, held_and_its_door_removed)
 	deposit(&s, sock, WIRE_HOLD, "kept", &l.fd);
 	cr_assert_eq(answer(sock, 77), -1, "it is held");
 	close(sock);
-	cr_assert_eq(remove_door(&s, "door"), 0);
+	cr_assert_eq(broker_remove_door(&s.b, "door"), 0);
 	strangers_meet(&s);
 	lingering_release(&l);
 	scene_end(&s);
@@ -164,13 +164,12 @@ TEST(claim_28, unaccepted_on_a_path)
 
 	/* the parent's copy is the last one: it closes it only when the switch has closed its */
 	MUST(kill(s.b.pid, SIGSTOP));
-	cr_assert_eq(ungrant(&s, "door", "name"), 0);
+	cr_assert_eq(broker_ungrant(&s.b, "door", "name"), 0);
 	cr_assert(broker_fds_settle(&s.b, s.room_fds));
 	strangers_meet(&s);
 	/* and it is not stuck: it starts another switch */
 	MUST(kill(s.b.pid, SIGCONT));
-	MUST(kill(s.room, SIGKILL));
-	broker_switch_pid(&s.b, s.room);
+	broker_switch_kill(&s.b);
 	strangers_meet(&s);
 	lingering_release(&l);
 	scene_check_restarted(&s);

@@ -1,251 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a door lets out: introductions up to a grant's uses and lifetime, and of what it does
- * not grant, nothing. Through it a name that is absent and one that is only not granted look
- * alike byte for byte, to one who waits, too.
+ * What a door lets out of what it does not grant: nothing. Through it a name that is absent and
+ * one that is only not granted look alike byte for byte, to one who waits, too.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "usage.h"
-
-#define MINUTE_US UINT64_C(60000000)
-
-/* Grant name (of the service of that name) in "web", narrowed where a number is not zero. */
-static void grant_narrow(const struct broker *b, const char *name, uint64_t lifetime_us,
-			 uint32_t uses)
-{
-	int sock = raw_open_control(b);
-	struct wire_writer w;
-	struct raw reply;
-	uint8_t buf[256];
-
-	wire_begin(&w, buf, sizeof buf, WIRE_GRANT, 1, 0, 0);
-	wire_put_string(&w, TAG_NAME, name);
-	wire_put_string(&w, TAG_DOOR, "web");
-	if (lifetime_us)
-		wire_put_u64(&w, TAG_LIFETIME, lifetime_us);
-	if (uses)
-		wire_put_u32(&w, TAG_USES, uses);
-	cr_assert_eq(raw_ask(sock, &w, -1, &reply), 0);
-	close(sock);
-}
-
-static void ungrant(const struct broker *b, const char *name)
-{
-	int sock = raw_open_control(b);
-	struct wire_writer w;
-	struct raw reply;
-	uint8_t buf[256];
-
-	wire_begin(&w, buf, sizeof buf, WIRE_UNGRANT, 1, 0, 0);
-	wire_put_string(&w, TAG_NAME, name);
-	wire_put_string(&w, TAG_DOOR, "web");
-	cr_assert_eq(raw_ask(sock, &w, -1, &reply), 0);
-	close(sock);
-}
-
-static int connect_path(const char *door, const char *file)
-{
-	char path[PATH_BYTES + 72];
-
-	snprintf(path, sizeof path, "%s/%s", door, file);
-	return unix_connect(path, SOCK_STREAM);
-}
-
-static void web_start(struct broker *b, char door[static PATH_BYTES])
-{
-	broker_start(b, NULL);
-	cr_assert_eq(broker_add_door(b, "web"), 0);
-	broker_door(b, "web", door);
-}
-
-/* ---- uses ---- */
-
-/* So many as were granted, whoever asks how many at once and by which way. */
-TEST(closed_door, uses_by_pair)
-{
-	enum { CLIENTS = 8, EACH = 4, USES = 5 };
-	int clients[CLIENTS], introduced = 0, refused = 0, serving;
-	char web[PATH_BYTES];
-	struct broker b;
-	pid_t room;
-
-	web_start(&b, web);
-	room = broker_switch_pid(&b, 0);
-	serving = raw_open(b.host);
-	cr_assert_eq(raw_serve(serving, 1, 1, "db", WAY_PAIR), 0);
-	grant_narrow(&b, "db", 0, USES);
-	for (int i = 0; i < CLIENTS; i++) {
-		clients[i] = raw_open(web);
-		for (uint32_t serial = 1; serial <= EACH; serial++)
-			raw_ask_connect(clients[i], serial, "db", 0);
-	}
-	for (int i = 0; i < CLIENTS; i++) {
-		for (int j = 0; j < EACH; j++) {
-			_cleanup_raw_ struct raw reply = { .nfds = 0 };
-
-			cr_assert_gt(raw_recv(clients[i], &reply), 0);
-			if (wire_i32(&reply.m, TAG_ERROR, 0) == 0)
-				introduced += (int)reply.nfds;
-			else if (wire_i32(&reply.m, TAG_ERROR, 0) == -EDQUOT)
-				refused++;
-		}
-	}
-	cr_assert_eq(introduced, USES);
-	cr_assert_eq(refused, CLIENTS * EACH - USES);
-	for (int i = 0; i < USES; i++) {
-		_cleanup_raw_ struct raw incoming = { .nfds = 0 };
-
-		cr_assert_gt(raw_recv(serving, &incoming), 0);
-		cr_assert_eq(incoming.m.head.type, WIRE_INCOMING);
-	}
-	/* and no more: this is the next packet */
-	cr_assert_eq(raw_find(serving, 2, 2, "db"), 0);
-	for (int i = 0; i < CLIENTS; i++)
-		close(clients[i]);
-	close(serving);
-	cr_assert_eq(broker_switch_pid(&b, 0), room);
-	broker_stop(&b);
-}
-
-/* Clients stand before the path before anybody serves; the last use closes it to the rest. */
-TEST(closed_door, uses_by_path)
-{
-	enum { CLIENTS = 5, USES = 2 };
-	int clients[CLIENTS], serving, ended = 0, greeted = 0;
-	char web[PATH_BYTES];
-	struct broker b;
-
-	web_start(&b, web);
-	grant_narrow(&b, "db", 0, USES);
-	for (int i = 0; i < CLIENTS; i++)
-		cr_assert_geq(clients[i] = connect_path(web, "db"), 0);
-	serving = raw_open(b.host);
-	cr_assert_eq(raw_serve(serving, 1, 1, "db", WAY_PAIR), 0);
-	for (int i = 0; i < USES; i++) {
-		_cleanup_raw_ struct raw incoming = { .nfds = 0 };
-
-		cr_assert_gt(raw_recv(serving, &incoming), 0);
-		cr_assert_eq(wire_u32(&incoming.m, TAG_WAY, 0), WAY_LISTEN);
-		MUST(send(incoming.fds[0], "!", 1, MSG_NOSIGNAL));
-	}
-	for (int i = 0; i < CLIENTS; i++) {
-		char byte;
-
-		cr_assert(wait_fd(clients[i], POLLIN | POLLHUP), "client %d hangs", i);
-		if (read(clients[i], &byte, 1) == 1)
-			greeted++;
-		else
-			ended++;
-		close(clients[i]);
-	}
-	cr_assert_eq(greeted, USES);
-	cr_assert_eq(ended, CLIENTS - USES);
-	cr_assert_eq(connect_path(web, "db"), -ENOENT);
-	cr_assert_eq(raw_find(serving, 2, 2, "db"), 0);
-	close(serving);
-	broker_stop(&b);
-}
-
-/* Both were asked for while there was one use; the agent opens two sockets, one is given. */
-TEST(closed_door, uses_by_fetch)
-{
-	int agent, clients[2], given = 0, refused = 0;
-	uint32_t serials[2];
-	char web[PATH_BYTES];
-	struct wire_writer w;
-	struct broker b;
-	uint8_t buf[64];
-
-	web_start(&b, web);
-	agent = raw_open(b.host);
-	raw_allow(agent);
-	cr_assert_eq(raw_serve(agent, 1, 1, "db", WAY_FETCH), 0);
-	grant_narrow(&b, "db", 0, 1);
-	for (int i = 0; i < 2; i++) {
-		clients[i] = raw_open(web);
-		raw_ask_connect(clients[i], 1, "db", 0);
-	}
-	for (int i = 0; i < 2; i++) {
-		_cleanup_raw_ struct raw fetch = { .nfds = 0 };
-
-		cr_assert_gt(raw_recv(agent, &fetch), 0);
-		cr_assert_eq(fetch.m.head.type, WIRE_FETCH);
-		serials[i] = fetch.m.head.serial;
-	}
-	for (int i = 0; i < 2; i++) {
-		int pair[2];
-
-		MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-		wire_begin(&w, buf, sizeof buf, WIRE_FETCHED, serials[i], 0, 1);
-		raw_send(agent, &w, pair[0]);
-		close(pair[0]);
-		close(pair[1]);
-	}
-	for (int i = 0; i < 2; i++) {
-		_cleanup_raw_ struct raw reply = { .nfds = 0 };
-		int error = raw_reply(clients[i], 1, &reply);
-
-		given += error == 0;
-		refused += error == -EDQUOT;
-		close(clients[i]);
-	}
-	cr_assert_eq(given, 1);
-	cr_assert_eq(refused, 1);
-	close(agent);
-	broker_stop(&b);
-}
-
-/* ---- lifetime ---- */
-
-/* When it has passed, whoever holds the reference is told, once; then the name is absent. */
-TEST(closed_door, lifetime)
-{
-	int sock, held_on, by_path;
-	struct raw packet = { .nfds = 0 };
-	char web[PATH_BYTES];
-	struct broker b;
-	pid_t db;
-
-	web_start(&b, web);
-	db = greeter(b.host, "db");
-	grant_narrow(&b, "db", 300000, 0);
-	sock = raw_open(web);
-	/* This may come too late on a slow machine: then there is nothing to hold. */
-	if (raw_find(sock, 1, 5, "db") == 0) {
-		cr_assert_gt(raw_recv(sock, &packet), 0);
-		cr_assert_eq(packet.m.head.type, WIRE_BROKEN);
-		cr_assert_eq(packet.m.head.ref, 5);
-		cr_assert_eq(wire_i32(&packet.m, TAG_ERROR, 0), -EKEYEXPIRED);
-	}
-	cr_assert_eq(raw_introduce(sock, 2, "db", SOCK_STREAM, 0, NULL), -ENOENT);
-	by_path = connect_path(web, "db");
-	cr_assert(by_path == -ENOENT || by_path == -ECONNREFUSED, "%d", by_path);
-	cr_assert_eq(raw_find(sock, 3, 5, "db"), -ENOENT);
-
-	/* A session outlives the grant that it came by; the grant can be made anew. */
-	grant_narrow(&b, "db", MINUTE_US, 0);
-	cr_assert_eq(raw_introduce(sock, 4, "db", SOCK_STREAM, 0, &packet), 0);
-	held_on = raw_take_fd(&packet);
-	ungrant(&b, "db");
-	cr_assert(wait_fd(held_on, POLLIN));
-	cr_assert_eq(read(held_on, &(char){ 0 }, 1), 1);
-	cr_assert_eq(raw_introduce(sock, 5, "db", SOCK_STREAM, 0, NULL), -ENOENT);
-	close(held_on);
-	close(sock);
-	child_kill(db);
-	broker_stop(&b);
-}
-
-/* ---- what is not granted ---- */
+#include "web.h"
 
 /* Everything that can be asked with a name. */
 static const struct question {
@@ -346,9 +112,9 @@ TEST(closed_door, absent_and_not_granted)
 	raw_ask_connect(waiting, 1, "waited-1", MINUTE_US);
 	cr_assert_eq(broker_add_door(&b, "neighbour"), 0);
 	cr_assert_eq(broker_grant(&b, "neighbour", "other-1", RIGHTS_ALL), 0);
-	grant_narrow(&b, "gone-1", 0, 0);
-	ungrant(&b, "gone-1");
-	grant_narrow(&b, "spent-1", 1, 0);
+	web_grant(&b, "gone-1", 0, 0);
+	cr_assert_eq(broker_ungrant(&b, "web", "gone-1"), 0);
+	web_grant(&b, "spent-1", 1, 0);
 	cr_assert(wait_until(is_gone, &(struct gone){ web, "spent-1" }));
 
 	sock = raw_open(web);
@@ -368,7 +134,7 @@ TEST(closed_door, absent_and_not_granted)
 	}
 	cr_assert_eq(dir_entries(web), files);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		cr_assert_eq(connect_path(web, names[i]), -ENOENT);
+		cr_assert_eq(path_connect(web, names[i]), -ENOENT);
 
 	/* One who waits is not woken by what is not for it, and is by what is. */
 	other_wait = raw_open(web);
@@ -382,8 +148,8 @@ TEST(closed_door, absent_and_not_granted)
 		cr_assert_eq(raw_reply(waiting, 1, &reply), 0);
 		met = reply.nfds == 1;
 	}
-	cr_assert_eq(usage_of(&b, "web", 0, TAG_WAITS), 2);
-	cr_assert_eq(poll(&(struct pollfd){ .fd = other_wait, .events = POLLIN }, 1, 0), 0);
+	cr_assert_eq(broker_usage(&b, "web", 0, TAG_WAITS), 2);
+	cr_assert(is_silent(other_wait));
 	cr_assert_eq(broker_grant(&b, "web", "waited-1", RIGHT_CONNECT), 0);
 	{
 		_cleanup_raw_ struct raw reply = { .nfds = 0 };
@@ -391,7 +157,7 @@ TEST(closed_door, absent_and_not_granted)
 		cr_assert_eq(raw_reply(other_wait, 1, &reply), 0);
 		cr_assert_eq(reply.nfds, 1);
 	}
-	cr_assert_eq(usage_of(&b, "web", 0, TAG_WAITS), 1);
+	cr_assert_eq(broker_usage(&b, "web", 0, TAG_WAITS), 1);
 	close(other_wait);
 	close(sock);
 	close(waiting);

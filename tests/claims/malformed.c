@@ -1,57 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The place and the packets of malformed.h.
+ * The sender of malformed.h.
  */
 #include "malformed.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- the place: a door "bad", a neighbour in it, a service that greets ---- */
-
-void place_start(struct place *p)
-{
-	broker_start(&p->b, &(struct broker_options){ .countable = true });
-	cr_assert_eq(broker_add_door(&p->b, "bad"), 0);
-	cr_assert_eq(broker_grant(&p->b, "bad", "db", RIGHT_CONNECT), 0);
-	cr_assert_eq(broker_grant(&p->b, "bad", "own", RIGHTS_ALL), 0);
-	broker_door(&p->b, "bad", p->door);
-	p->db = greeter(p->b.host, "db");
-	p->neighbour = raw_open(p->door);
-	p->serial = 1;
-	cr_assert_eq(raw_find(p->neighbour, p->serial, p->serial, "db"), 0);
-	p->room = broker_switch_pid(&p->b, 0);
-	p->parent_fds = parent_fds_at_rest(&p->b);
-	p->fds = broker_fds_at_rest(&p->b);
-	be_greeted(p->door, "db");
-}
-
-/* Nobody but the sender has noticed. */
-void place_check(struct place *p)
-{
-	p->serial++;
-	cr_assert_eq(raw_find(p->neighbour, p->serial, p->serial, "db"), 0);
-	be_greeted(p->door, "db");
-	cr_assert_eq(broker_switch_pid(&p->b, 0), p->room);
-}
-
-void place_end(struct place *p)
-{
-	place_check(p);
-	cr_assert(broker_fds_settle(&p->b, p->fds), "%d descriptors in the switch, not %d",
-		  broker_fd_count(&p->b), p->fds);
-	cr_assert(parent_fds_settle(&p->b, p->parent_fds), "%d descriptors in the parent, not %d",
-		  parent_fds_at_rest(&p->b), p->parent_fds);
-	close(p->neighbour);
-	child_kill(p->db);
-	broker_stop(&p->b);
-}
-
-/* ---- packets ---- */
-
-/* Send as it is; fds of them, all the same descriptor. 0 or a negative errno. */
 int send_bytes(int sock, const void *bytes, size_t len, int fd, size_t fds)
 {
 	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };
@@ -76,7 +35,6 @@ int send_bytes(int sock, const void *bytes, size_t len, int fd, size_t fds)
 	return sendmsg(sock, &mh, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* The broker ends this connection, with or without a last word. */
 bool is_ended(int sock)
 {
 	for (;;) {
@@ -90,7 +48,6 @@ bool is_ended(int sock)
 	}
 }
 
-/* The connection lives: it answers. */
 bool lives(int sock)
 {
 	static const uint8_t find[] = { 1, 0, WIRE_FIND, 0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0,
@@ -108,7 +65,6 @@ bool lives(int sock)
 	}
 }
 
-/* On a connection of its own. */
 bool ends_sender(const char *door, const void *bytes, size_t len)
 {
 	int sock = raw_open(door);
@@ -129,14 +85,25 @@ bool is_answered(const char *door, const void *bytes, size_t len)
 	return answered;
 }
 
-static const uint8_t allow[] = { 1, 0, WIRE_ALLOW, 0, 9, 0, 0, 0, 0, 0, 0, 0 };
-
 int depositor(const char *door)
 {
+	static const uint8_t allow[] = { 1, 0, WIRE_ALLOW, 0, 9, 0, 0, 0, 0, 0, 0, 0 };
 	int sock = raw_open(door);
 	struct raw reply;
 
 	MUST(send(sock, allow, sizeof allow, 0));
 	cr_assert_eq(raw_reply(sock, 9, &reply), 0);
 	return sock;
+}
+
+int send_pipe(int sock, const void *bytes, size_t len, size_t n, bool *closed)
+{
+	int ends[2], r;
+
+	MUST(pipe2(ends, O_CLOEXEC));
+	r = send_bytes(sock, bytes, len, ends[1], n);
+	close(ends[1]);
+	*closed = wait_fd(ends[0], POLLHUP);
+	close(ends[0]);
+	return r;
 }

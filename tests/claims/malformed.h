@@ -1,40 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the tests of claim 19 share: a door "bad" with a neighbour in it and a service that greets,
- * and packets sent as they are.
+ * A client whose every packet is made byte by byte, since libintro sends none of these, for
+ * claim 19; and what becomes of it.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "place.h"
 
-#include "usage.h"
-
-struct place {
-	struct broker b;
-	char door[PATH_BYTES];
-	int neighbour, fds, parent_fds;
-	uint32_t serial;
-	pid_t db, room;
-};
-
-void place_start(struct place *p);
-/* Nobody but the sender has noticed. */
-void place_check(struct place *p);
-/* Check, and that no descriptor is left. */
-void place_end(struct place *p);
-
-/* A good request, to be spoilt. */
+/* The header of a FIND, with serial and reference 1. */
 #define FIND_DB 1, 0, WIRE_FIND, 0, 1, 0, 0, 0, 1, 0, 0, 0
 
 /* Send as it is; fds of them, all the same descriptor. 0 or a negative errno. */
 int send_bytes(int sock, const void *bytes, size_t len, int fd, size_t fds);
 
-/* The broker ends this connection, with or without a last word; it answers on it. */
+/* Send n copies of a pipe's end with these bytes; what the kernel says, and whether every copy
+ * was closed: nobody keeps what came in excess. */
+int send_pipe(int sock, const void *bytes, size_t len, size_t n, bool *closed);
+
+/* The broker ends this connection, with or without a last word. */
 bool is_ended(int sock);
+
+/* The connection lives: it answers. */
 bool lives(int sock);
-/* On a connection of its own. */
+
+/* These bytes, on a connection of their own through a door, end it; or it is answered. */
 bool ends_sender(const char *door, const void *bytes, size_t len);
 bool is_answered(const char *door, const void *bytes, size_t len);
 

@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -33,7 +32,7 @@ void scene_start(struct scene *s, const struct broker_options *options)
 
 static bool nobody_is_here(void *arg)
 {
-	return door_usage(arg, "host", TAG_CONNECTIONS) == 0;
+	return broker_usage(arg, "host", 0, TAG_CONNECTIONS) == 0;
 }
 
 /* The reaper may have had something to close, the parent something to keep. */
@@ -48,7 +47,7 @@ static bool stands_still(void *arg)
 
 void scene_settled(struct scene *s)
 {
-	if (!wait_until(nobody_is_here, s) || !wait_until(stands_still, s))
+	if (!wait_until(nobody_is_here, &s->b) || !wait_until(stands_still, s))
 		harness_fail("the broker's descriptors never stand still");
 }
 
@@ -95,8 +94,6 @@ void scene_end(struct scene *s)
 	broker_stop(&s->b);
 }
 
-/* ---- administration ---- */
-
 struct wire_writer *message(struct message *m, enum wire_type type, uint32_t serial,
 			    uint32_t ref, uint8_t nfds)
 {
@@ -111,84 +108,6 @@ static int ask_plain(int sock, const struct wire_writer *w, int fd)
 
 	raw_close(&reply);
 	return r;
-}
-
-int administer(const struct scene *s, const struct wire_writer *w)
-{
-	int sock = raw_open_control(&s->b), r = ask_plain(sock, w, -1);
-
-	close(sock);
-	return r;
-}
-
-int limit_door(const struct scene *s, const char *door, enum wire_tag what, uint32_t max)
-{
-	struct message m;
-	struct wire_writer *w = message(&m, WIRE_LIMIT, 1, 0, 0);
-
-	wire_put_string(w, TAG_DOOR, door);
-	wire_put_u32(w, what, max);
-	return administer(s, w);
-}
-
-int limit_uid(const struct scene *s, uint32_t uid, enum wire_tag what, uint32_t max)
-{
-	struct message m;
-	struct wire_writer *w = message(&m, WIRE_LIMIT, 1, 0, 0);
-
-	wire_put_u32(w, TAG_UID, uid);
-	wire_put_u32(w, what, max);
-	return administer(s, w);
-}
-
-int remove_door(const struct scene *s, const char *door)
-{
-	struct message m;
-	struct wire_writer *w = message(&m, WIRE_DOOR_REMOVE, 1, 0, 0);
-
-	wire_put_string(w, TAG_DOOR, door);
-	return administer(s, w);
-}
-
-int ungrant(const struct scene *s, const char *door, const char *name)
-{
-	struct message m;
-	struct wire_writer *w = message(&m, WIRE_UNGRANT, 1, 0, 0);
-
-	wire_put_string(w, TAG_NAME, name);
-	wire_put_string(w, TAG_DOOR, door);
-	return administer(s, w);
-}
-
-int grant_as(const struct scene *s, const char *door, const char *name, const char *service,
-	     uint32_t rights)
-{
-	struct message m;
-	struct wire_writer *w = message(&m, WIRE_GRANT, 1, 0, 0);
-
-	wire_put_string(w, TAG_NAME, name);
-	wire_put_string(w, TAG_DOOR, door);
-	wire_put_string(w, TAG_SERVICE, service);
-	wire_put_u32(w, TAG_RIGHTS, rights);
-	return administer(s, w);
-}
-
-uint64_t door_usage(const struct scene *s, const char *door, enum wire_tag what)
-{
-	struct raw row;
-	struct message m;
-	struct wire_writer *w = message(&m, WIRE_LIST, 1, 0, 0);
-	int sock = raw_open_control(&s->b);
-	uint64_t value;
-
-	wire_put_string(w, TAG_DOOR, door);
-	wire_put_u32(w, TAG_WHAT, WHAT_USAGE);
-	raw_send(sock, w, -1);
-	expect(sock, WIRE_ROW, &row);
-	value = wire_tag_kind(what) == KIND_U64 ? wire_u64(&row.m, what, 0) :
-						  wire_u32(&row.m, what, 0);
-	close(sock);
-	return value;
 }
 
 /* ---- clients and services ---- */
@@ -272,6 +191,23 @@ int hold(int sock, uint32_t serial, const char *name, int fd)
 	return ask_plain(sock, w, fd);
 }
 
+void expect_linked(int a, int b)
+{
+	cr_expect(linked(a, b));
+	cr_expect(linked(b, a));
+	close(a);
+	close(b);
+}
+
+void expect_eof(int fd)
+{
+	char byte;
+
+	cr_expect(wait_fd(fd, POLLIN), "it hangs");
+	cr_expect_eq(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+	close(fd);
+}
+
 void expect_end(int sock)
 {
 	struct raw got = { .nfds = 0 };
@@ -325,51 +261,6 @@ long room_memory(const struct scene *s)
 		kib = strtol(line + 6, NULL, 10);
 	free(text);
 	return kib;
-}
-
-/* ---- processes that die ---- */
-
-/* A process that has done act(), and now waits for its end. It has nothing of ours. */
-pid_t doomed(void (*act)(void))
-{
-	int ends[2];
-	pid_t pid;
-	char byte;
-
-	MUST(pipe2(ends, O_CLOEXEC));
-	pid = child_fork();
-	if (pid == 0) {
-		MUST(dup2(ends[1], 3));
-		close_range(4, ~0u, 0);
-		act();
-		MUST(write(3, "x", 1));
-		for (;;)
-			pause();
-	}
-	close(ends[1]);
-	cr_assert(wait_fd(ends[0], POLLIN) && read(ends[0], &byte, 1) == 1,
-		  "it never gets there");
-	close(ends[0]);
-	return pid;
-}
-
-static bool is_stopped(void *arg)
-{
-	char path[64], *text;
-	bool stopped;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", *(pid_t *)arg);
-	text = file_read(path);
-	stopped = text && strstr(text, ") T ");
-	free(text);
-	return stopped;
-}
-
-void stop(pid_t pid)
-{
-	MUST(kill(pid, SIGSTOP));
-	if (!wait_until(is_stopped, &pid))
-		harness_fail("process %d does not stop", pid);
 }
 
 /* ---- descriptors whose close blocks ---- */

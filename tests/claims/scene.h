@@ -7,6 +7,8 @@
 
 #include "../harness.h"
 
+#define HOUR_USEC (UINT64_C(3600) * 1000000)
+
 /* A broker, and what it looked like before. */
 struct scene {
 	struct broker b;
@@ -30,30 +32,13 @@ void scene_check_restarted(struct scene *s);
 /* Check, and stop the broker. */
 void scene_end(struct scene *s);
 
-/* ---- administration ---- */
-
-/* Begin an administration message: a door, and a name where it is not NULL. */
+/* Begin a message. */
 struct message {
 	uint8_t buf[WIRE_PACKET_MAX];
 	struct wire_writer w;
 };
 struct wire_writer *message(struct message *m, enum wire_type type, uint32_t serial,
 			    uint32_t ref, uint8_t nfds);
-
-/* Ask on a connection of its own: 0 or a negative errno. */
-int administer(const struct scene *s, const struct wire_writer *w);
-
-/* Set one limit of a door; of a uid; remove a door; a grant. */
-int limit_door(const struct scene *s, const char *door, enum wire_tag what, uint32_t max);
-int limit_uid(const struct scene *s, uint32_t uid, enum wire_tag what, uint32_t max);
-int remove_door(const struct scene *s, const char *door);
-int ungrant(const struct scene *s, const char *door, const char *name);
-/* A grant of a service under another name. rights as broker_grant()'s. */
-int grant_as(const struct scene *s, const char *door, const char *name, const char *service,
-	     uint32_t rights);
-
-/* One number from a `LIST usage` row of a door. */
-uint64_t door_usage(const struct scene *s, const char *door, enum wire_tag what);
 
 /* ---- clients and services ---- */
 
@@ -79,6 +64,12 @@ int expect(int sock, enum wire_type type, struct raw *ret);
 void allow(int sock);
 int hold(int sock, uint32_t serial, const char *name, int fd);
 
+/* Both ends work. Closes them. */
+void expect_linked(int a, int b);
+
+/* A socket whose other end is closed everywhere, with nothing in it. Closes it. */
+void expect_eof(int fd);
+
 /* The broker ends this connection, whatever it sent before. Closes it. */
 void expect_end(int sock);
 
@@ -91,13 +82,6 @@ void strangers_meet(const struct scene *s);
 
 /* Resident memory of the switch in KiB. */
 long room_memory(const struct scene *s);
-
-/* ---- processes that die ---- */
-
-/* A process that has done act(), and now waits for its end. It has nothing of ours. */
-pid_t doomed(void (*act)(void));
-/* Stop a process by SIGSTOP, and wait until it has stopped. */
-void stop(pid_t pid);
 
 /* ---- descriptors whose close blocks ---- */
 

@@ -248,7 +248,7 @@ TEST(shared_door, flood_is_stopped_by_the_door)
 	scene_start(&s, NULL);
 	cr_assert_eq(broker_add_door(&s.b, "box"), 0);
 	cr_assert_eq(broker_grant(&s.b, "box", "echo", RIGHT_CONNECT), 0);
-	cr_assert_eq(limit_door(&s, "box", TAG_MAX_CONNECTIONS, ROOM), 0);
+	cr_assert_eq(broker_limit(&s.b, "box", TAG_MAX_CONNECTIONS, ROOM), 0);
 	scene_settled(&s);
 	service = serve(&s, "host", "echo", WAY_PAIR);
 	shared = share("box");

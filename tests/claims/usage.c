@@ -12,49 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void limit_set(const struct broker *b, const char *door, enum wire_tag max, uint32_t value)
-{
-	uint8_t buf[128];
-	struct wire_writer w;
-	struct raw reply;
-	int sock = raw_open_control(b), error;
-
-	wire_begin(&w, buf, sizeof buf, WIRE_LIMIT, 1, 0, 0);
-	if (door)
-		wire_put_string(&w, TAG_DOOR, door);
-	wire_put_u32(&w, max, value);
-	error = raw_ask(sock, &w, -1, &reply);
-	if (error < 0)
-		harness_fail("the limit was not set: %s", strerror(-error));
-	close(sock);
-}
-
-uint32_t usage_of(const struct broker *b, const char *door, uid_t uid, enum wire_tag what)
-{
-	uint8_t buf[128];
-	char name[65];
-	struct wire_writer w;
-	struct raw row;
-	int sock = raw_open_control(b);
-	uint32_t used = 0;
-
-	wire_begin(&w, buf, sizeof buf, WIRE_LIST, 1, 0, 0);
-	wire_put_u32(&w, TAG_WHAT, WHAT_USAGE);
-	raw_send(sock, &w, -1);
-	for (;;) {
-		if (raw_recv(sock, &row) <= 0)
-			harness_fail("the listing of usage broke off");
-		if (row.m.head.type != WIRE_ROW)
-			break;
-		wire_string(&row.m, TAG_DOOR, name, sizeof name);
-		if (door ? strcmp(name, door) == 0 :
-			   wire_has(&row.m, TAG_UID) && wire_u32(&row.m, TAG_UID, 0) == uid)
-			used = wire_u32(&row.m, what, 0);
-	}
-	close(sock);
-	return used;
-}
-
 int broker_fds_at_rest(const struct broker *b)
 {
 	uint8_t buf[128];
@@ -111,7 +68,7 @@ static bool is_used(void *arg)
 {
 	const struct awaited *a = arg;
 
-	return usage_of(a->b, a->door, a->uid, a->what) == a->wanted;
+	return broker_usage(a->b, a->door, a->uid, a->what) == a->wanted;
 }
 
 void usage_await(const struct broker *b, const char *door, uid_t uid, enum wire_tag what,
@@ -120,17 +77,23 @@ void usage_await(const struct broker *b, const char *door, uid_t uid, enum wire_
 	struct awaited a = { b, door, uid, what, wanted };
 
 	if (!wait_until(is_used, &a))
-		harness_fail("%s of %s %u: %u where %u was to be", wire_tag_name(what),
-			     door ? door : "uid", uid, usage_of(b, door, uid, what), wanted);
+		harness_fail("%s of %s %u: %ju where %u was to be", wire_tag_name(what),
+			     door ? door : "uid", uid, (uintmax_t)broker_usage(b, door, uid, what),
+			     wanted);
 }
 
-_Noreturn static void greet(const char *door, const char *name, int ready)
+struct place_to_greet {
+	const char *door, *name;
+};
+
+static void greet(const void *arg, int ready)
 {
-	int sock = raw_open(door), error = raw_serve(sock, 1, 1, name, WAY_PAIR);
+	const struct place_to_greet *at = arg;
+	int sock = raw_open(at->door), error = raw_serve(sock, 1, 1, at->name, WAY_PAIR);
 	struct raw incoming;
 
 	if (error < 0)
-		harness_fail("%s cannot be served: %s", name, strerror(-error));
+		harness_fail("%s cannot be served: %s", at->name, strerror(-error));
 	MUST(write(ready, "", 1));
 	/* A greeter has nothing to do until somebody comes: no limit of time here. */
 	for (;;) {
@@ -148,36 +111,37 @@ _Noreturn static void greet(const char *door, const char *name, int ready)
 
 pid_t greeter(const char *door, const char *name)
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	MUST(pipe(ready));
-	pid = child_fork();
-	if (pid == 0)
-		greet(door, name, ready[1]);
-	close(ready[1]);
-	if (!wait_fd(ready[0], POLLIN) || read(ready[0], &byte, 1) != 1)
-		harness_fail("nobody serves %s", name);
-	close(ready[0]);
-	return pid;
+	return child_start(greet, &(struct place_to_greet){ door, name });
 }
 
 void be_greeted(const char *door, const char *name)
 {
 	int sock = raw_open(door), fd, error;
 	struct raw reply;
-	char byte;
 
 	error = raw_introduce(sock, 1, name, SOCK_STREAM, 0, &reply);
 	fd = error < 0 ? -1 : raw_take_fd(&reply);
 	if (fd < 0)
 		harness_fail("no introduction to %s through %s: %s", name, door,
 			     strerror(-error));
-	if (!wait_fd(fd, POLLIN) || read(fd, &byte, 1) != 1 || byte != '!')
-		harness_fail("%s does not greet who comes through %s", name, door);
-	close(fd);
+	be_greeted_on(fd);
 	close(sock);
+}
+
+void be_greeted_on(int sock)
+{
+	char byte = 0;
+
+	if (sock < 0)
+		harness_fail("no way to a greeter: %s", strerror(-sock));
+	if (!wait_fd(sock, POLLIN) || read(sock, &byte, 1) != 1 || byte != '!')
+		harness_fail("nobody greets");
+	close(sock);
+}
+
+bool is_silent(int fd)
+{
+	return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 0;
 }
 
 int raw_hold(int sock, uint32_t serial, const char *name, int fd)

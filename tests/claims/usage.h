@@ -7,14 +7,9 @@
 
 #include "../harness.h"
 
-/* Set one limit (TAG_MAX_x) of a door, or of all accounts without limits of their own: NULL. */
-void limit_set(const struct broker *b, const char *door, enum wire_tag max, uint32_t value);
+#define MINUTE_US UINT64_C(60000000)
 
-/* What an account uses now of one resource (TAG_CONNECTIONS to TAG_WAITS, or their TAG_MAX_x):
- * the door's, or with door NULL the uid's (0 where that has no account). */
-uint32_t usage_of(const struct broker *b, const char *door, uid_t uid, enum wire_tag what);
-
-/* Wait until it is so many; fails the test after HANG_MS. */
+/* Wait until broker_usage() is so much; fails the test after HANG_MS. */
 void usage_await(const struct broker *b, const char *door, uid_t uid, enum wire_tag what,
 		 uint32_t wanted);
 
@@ -35,6 +30,12 @@ pid_t greeter(const char *door, const char *name);
 
 /* Take one introduction to a greeter, over a connection of its own, and its byte. */
 void be_greeted(const char *door, const char *name);
+
+/* A socket that leads to a greeter, or a negative errno: its byte comes. The socket is closed. */
+void be_greeted_on(int sock);
+
+/* Nothing has come here, not even an end. */
+bool is_silent(int fd);
 
 /* HOLD fd (borrowed) under a name; TAKE it again (the caller's, or a negative errno). */
 int raw_hold(int sock, uint32_t serial, const char *name, int fd);

@@ -41,6 +41,7 @@ static int enter(const char *socket_below)
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
+	check(fd >= 0, "socket");
 	snprintf(sa.sun_path, sizeof sa.sun_path, "%s/%s", rooms_base, socket_below);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
 		return fd;

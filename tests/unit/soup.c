@@ -4,12 +4,11 @@
  */
 #include "soup.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-const struct page_tag tags[TAGS] = {
+const struct soup_tag tags[] = {
 	{ TAG_ERROR, KIND_I32, 4 }, { TAG_NAME, KIND_STRING, 64 },
 	{ TAG_SOCKTYPE, KIND_U32, 4 }, { TAG_SOCKTYPES, KIND_U32, 4 },
 	{ TAG_WAIT, KIND_U64, 8 }, { TAG_WAY, KIND_U32, 4 }, { TAG_PATH, KIND_U32, 4 },
@@ -32,9 +31,11 @@ const struct page_tag tags[TAGS] = {
 	{ TAG_TEXT, KIND_STRING, 1024 }, { TAG_DROPPED, KIND_U32, 4 }, { TAG_ENTRY, KIND_U64, 8 },
 };
 
+_Static_assert(sizeof tags / sizeof tags[0] == TAGS, "every tag is here");
+
 uint8_t *edge;
 
-void wire_test_begin(void)
+void edge_begin(void)
 {
 	uint8_t *p = mmap(NULL, 2 * EDGE_BYTES, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -45,8 +46,7 @@ void wire_test_begin(void)
 	srand(1);
 }
 
-/* Parse bytes that are the last ones in memory. m's values point there. */
-int parse(const uint8_t *packet, size_t len, struct wire_message *m)
+int edge_parse(const uint8_t *packet, size_t len, struct wire_message *m)
 {
 	memcpy(edge - len, packet, len);
 	return wire_parse(edge - len, len, m);

@@ -126,7 +126,7 @@ TEST(cli_agent, a_switch_that_dies_is_not_an_event)
 
 	broker_start(&b, NULL);
 	SERVE(&b, &a, "date", "--", "echo", "still here");
-	broker_kill_switch(&b);
+	broker_switch_kill(&b);
 	CONNECT(&b, &r, "", "date", "--wait", "10s");
 	cr_assert_str_eq(r.out, "still here\n");
 	cr_assert_eq(agent_stop(&a), 0);

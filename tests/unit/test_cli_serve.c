@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * intro serve, with a real broker: each way in which an agent brings introductions to a
- * program.
+ * intro serve, with a real broker: a process per introduction, sockets opened for clients, and
+ * the server's own.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,72 +12,6 @@
 #include <unistd.h>
 
 #include "harness_cli.h"
-
-/* Send text, then the end; what comes back must be the text. */
-static void echo_by_path(const char *file, const char *text)
-{
-	int fd = MUST(unix_connect(file, SOCK_STREAM));
-	char back[256];
-	size_t got = 0;
-	ssize_t n;
-
-	MUST(send(fd, text, strlen(text), MSG_NOSIGNAL));
-	MUST(shutdown(fd, SHUT_WR));
-	do {
-		cr_assert(wait_fd(fd, POLLIN), "no answer by %s", file);
-		n = MUST(read(fd, back + got, sizeof back - got));
-		got += (size_t)n;
-	} while (n > 0);
-	cr_assert(got == strlen(text) && !memcmp(back, text, got), "%.*s", (int)got, back);
-	close(fd);
-}
-
-/* A server that sends everything back, each client in its turn, with a letter of its own
- * before it (0: none). Takes the listener over. */
-static pid_t echo_server(int listener, char letter)
-{
-	pid_t pid = child_fork();
-	char buf[65536];
-
-	if (pid != 0) {
-		close(listener);
-		return pid;
-	}
-	signal(SIGPIPE, SIG_IGN);
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
-		ssize_t n;
-
-		if (fd < 0)
-			_exit(1);
-		if (letter && write(fd, &letter, 1) != 1)
-			_exit(1);
-		while ((n = read(fd, buf, sizeof buf)) > 0)
-			if (write(fd, buf, (size_t)n) != n)
-				break;
-		close(fd);
-	}
-}
-
-static int tcp_listener(int family, char ret_port[static 8])
-{
-	int fd = MUST(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
-	struct sockaddr_in four = { .sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = family == AF_INET ? sizeof four : sizeof six;
-	struct sockaddr *sa = family == AF_INET ? (struct sockaddr *)&four :
-						  (struct sockaddr *)&six;
-
-	if (bind(fd, sa, len) < 0) {
-		close(fd);
-		return -1;
-	}
-	MUST(listen(fd, 16));
-	MUST(getsockname(fd, sa, &len));
-	snprintf(ret_port, 8, "%u", ntohs(family == AF_INET ? four.sin_port : six.sin6_port));
-	return fd;
-}
 
 /* ---- a process per introduction ---- */
 
@@ -270,96 +201,6 @@ TEST(cli_serve, a_placed_socket_is_followed_when_its_server_restarts)
 	cr_assert(wait_until(answers_b, file), "the new server is behind the old name");
 	cr_assert_eq(agent_stop(&a), 0);
 	child_kill(server);
-	broker_stop(&b);
-}
-
-/* ---- programs that take listeners or descriptors ---- */
-
-static const char listen_py[] =
-	"import os, select, socket\n"
-	"assert int(os.environ['LISTEN_PID']) == os.getpid()\n"
-	"names = os.environ['LISTEN_FDNAMES'].split(':')\n"
-	"socks = [socket.socket(fileno=3 + i) for i in range(int(os.environ['LISTEN_FDS']))]\n"
-	"assert len(names) == len(socks)\n"
-	"while True:\n"
-	"    for s in select.select(socks, [], [])[0]:\n"
-	"        c, _ = s.accept()\n"
-	"        c.sendall(('by ' + names[socks.index(s)]).encode())\n"
-	"        c.close()\n";
-
-static void expect_by_path(const char *file, const char *text)
-{
-	char back[64] = "";
-	int fd = MUST(unix_connect(file, SOCK_STREAM));
-
-	cr_assert(wait_fd(fd, POLLIN));
-	MUST(read(fd, back, sizeof back - 1));
-	cr_assert_str_eq(back, text);
-	close(fd);
-}
-
-TEST(cli_serve, a_listener_of_its_own)
-{
-	char file[PATH_BYTES];
-	_cleanup_run_ struct run r;
-	struct agent a;
-	struct broker b;
-
-	broker_start(&b, NULL);
-	make_web(&b, "app", file);
-	SERVE(&b, &a, "app", "--listen", "--", "python3", "-c", listen_py);
-	CONNECT(&b, &r, "", "app");
-	cr_assert_str_eq(r.out, "by app");
-	expect_by_path(file, "by app");
-	cr_assert_eq(agent_stop(&a), 128 + SIGTERM);
-	broker_stop(&b);
-}
-
-TEST(cli_serve, the_doors_listeners)
-{
-	char file[PATH_BYTES];
-	_cleanup_run_ struct run r;
-	struct agent a;
-	struct broker b;
-
-	broker_start(&b, NULL);
-	make_web(&b, "app", file);
-	SERVE(&b, &a, "app", "--listen=door", "--", "python3", "-c", listen_py);
-	expect_by_path(file, "by web");
-	CONNECT(&b, &r, "", "app");
-	cr_assert_str_eq(r.out, "by app");
-	cr_assert_eq(agent_stop(&a), 128 + SIGTERM);
-	broker_stop(&b);
-}
-
-static const char sockpair_py[] =
-	"import array, os, socket, sys\n"
-	"assert sys.argv[1] == 'fd@' + os.environ['INTRO_SOCKPAIR']\n"
-	"s = socket.socket(fileno=int(os.environ['INTRO_SOCKPAIR']))\n"
-	"while True:\n"
-	"    data, control, _, _ = s.recvmsg(16, socket.CMSG_LEN(4))\n"
-	"    assert len(data) == 1\n"
-	"    c = socket.socket(fileno=array.array('i', control[0][2])[0])\n"
-	"    c.sendall(b'handed over')\n"
-	"    c.close()\n";
-
-TEST(cli_serve, descriptors_over_a_socketpair)
-{
-	char file[PATH_BYTES];
-	struct agent a;
-	struct broker b;
-
-	broker_start(&b, NULL);
-	make_web(&b, "app", file);
-	SERVE(&b, &a, "app", "--sockpair", "--", "python3", "-c", sockpair_py, "fd@{}");
-	for (int i = 0; i < 20; i++) {
-		_cleanup_run_ struct run r;
-
-		expect_by_path(file, "handed over");
-		CONNECT(&b, &r, "", "app");
-		cr_assert_str_eq(r.out, "handed over");
-	}
-	cr_assert_eq(agent_stop(&a), 128 + SIGTERM);
 	broker_stop(&b);
 }
 

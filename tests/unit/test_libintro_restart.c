@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "parties.h"
+#include "harness_intro.h"
 
-static struct intro_event ev;	/* the last answer */
+static struct intro_event ev;
 
 /* The service's next event, while the client's connection is looked after too: both may have
  * to find the broker again. */
@@ -40,7 +40,7 @@ static void introduce(int ends[2])
 	cr_assert_eq((int)theirs.what, INTRO_INCOMING, "%s", intro_strerror(theirs.error));
 	cr_assert_eq(theirs.ref, served);
 	ends[1] = theirs.fd;
-	ev = answer(client, request, INTRO_CONNECTED);
+	ev = get_answer(client, request, INTRO_CONNECTED);
 	ends[0] = ev.fd;
 	cr_assert(linked(ends[0], ends[1]));
 }
@@ -49,12 +49,12 @@ TEST(restart, is_not_an_event)
 {
 	int before[2], after[2];
 
-	parties_begin();
-	ev = answer(service, intro_serve(service, "db", NULL, &served), INTRO_DONE);
+	both_begin();
+	serve_name("db", NULL);
 	cr_assert_eq(intro_find(client, "db", &found), 0);
 	introduce(before);
 	for (int i = 0; i < 3; i++) {
-		broker_kill_switch(&broker);
+		broker_switch_kill(&broker);
 		introduce(after);
 		close(after[0]);
 		close(after[1]);
@@ -64,7 +64,7 @@ TEST(restart, is_not_an_event)
 	close(before[1]);
 	cr_expect_eq(intro_next(client, &ev), 0);
 	cr_expect_eq(intro_next(service, &ev), 0);
-	parties_end();
+	both_end();
 }
 
 TEST(restart, waiting_requests_are_asked_again)
@@ -72,27 +72,27 @@ TEST(restart, waiting_requests_are_asked_again)
 	int request, cancelled, forever;
 	struct intro_event theirs;
 
-	parties_begin();
+	both_begin();
 	cr_assert_eq(intro_find(client, "late", &found), 0);
 	request = intro_connect(found, SOCK_STREAM, HANG_MS);
 	cancelled = intro_connect(found, SOCK_STREAM, HANG_MS);
 	forever = intro_connect(found, SOCK_STREAM, -1);
 	cr_assert_eq(intro_wait(client, request, 10, &ev), 0, "the broker has it");
-	broker_kill_switch(&broker);
+	broker_switch_kill(&broker);
 	cr_assert_eq(intro_cancel(client, cancelled), 0);
-	ev = answer(client, cancelled, INTRO_REFUSED);
+	ev = get_answer(client, cancelled, INTRO_REFUSED);
 	cr_expect_eq(ev.error, -ECANCELED);
-	ev = answer(service, intro_serve(service, "late", NULL, &served), INTRO_DONE);
-	ev = answer(client, request, INTRO_CONNECTED);
+	serve_name("late", NULL);
+	ev = get_answer(client, request, INTRO_CONNECTED);
 	close(ev.fd);
-	ev = answer(client, forever, INTRO_CONNECTED);
+	ev = get_answer(client, forever, INTRO_CONNECTED);
 	close(ev.fd);
 	for (int i = 0; i < 2; i++) {
 		cr_assert_eq(intro_wait(service, 0, HANG_MS, &theirs), 1);
 		cr_assert_eq((int)theirs.what, INTRO_INCOMING);
 		close(theirs.fd);
 	}
-	parties_end();
+	both_end();
 }
 
 /* ALLOW is for one connection: what needs it asks for it again. */
@@ -100,21 +100,20 @@ TEST(restart, descriptors_can_be_sent_again)
 {
 	int request, null = MUST(open("/dev/null", O_RDONLY | O_CLOEXEC));
 
-	parties_begin();
-	ev = answer(service, intro_serve(service, "web", &(struct intro_service){ .fetch = 1 },
-				    &served), INTRO_DONE);
-	ev = answer(service, intro_hold(service, "log", null), INTRO_DONE);
-	broker_kill_switch(&broker);
-	ev = answer(service, intro_hold(service, "log2", null), INTRO_DONE);
+	both_begin();
+	serve_name("web", &(struct intro_service){ .fetch = 1 });
+	get_answer(service, intro_hold(service, "log", null), INTRO_DONE);
+	broker_switch_kill(&broker);
+	get_answer(service, intro_hold(service, "log2", null), INTRO_DONE);
 	cr_assert_eq(intro_find(client, "web", &found), 0);
 	request = intro_connect(found, SOCK_STREAM, HANG_MS);
 	ev = come();
 	cr_assert_eq((int)ev.what, INTRO_FETCH);
 	cr_assert_eq(intro_answer(service, ev.request, null), 0);
-	ev = answer(client, request, INTRO_CONNECTED);
+	ev = get_answer(client, request, INTRO_CONNECTED);
 	close(ev.fd);
 	close(null);
-	parties_end();
+	both_end();
 }
 
 /* An answer to a question that nobody remembers goes nowhere. */
@@ -122,25 +121,24 @@ TEST(restart, old_fetches_are_forgotten)
 {
 	int request, fetch, null = MUST(open("/dev/null", O_RDONLY | O_CLOEXEC));
 
-	parties_begin();
-	ev = answer(service, intro_serve(service, "web", &(struct intro_service){ .fetch = 1 },
-				    &served), INTRO_DONE);
+	both_begin();
+	serve_name("web", &(struct intro_service){ .fetch = 1 });
 	cr_assert_eq(intro_find(client, "web", &found), 0);
 	request = intro_connect(found, SOCK_STREAM, HANG_MS);
 	cr_assert_eq(intro_wait(service, 0, HANG_MS, &ev), 1);
 	cr_assert_eq((int)ev.what, INTRO_FETCH);
 	fetch = ev.request;
-	broker_kill_switch(&broker);
+	broker_switch_kill(&broker);
 	/* the client asks the new one, which asks the service again */
 	ev = come();
 	cr_assert_eq((int)ev.what, INTRO_FETCH);
 	cr_expect_neq(ev.request, fetch);
 	cr_expect_eq(intro_answer(service, fetch, null), -ENOENT);
 	cr_expect_eq(intro_answer(service, ev.request, null), 0);
-	ev = answer(client, request, INTRO_CONNECTED);
+	ev = get_answer(client, request, INTRO_CONNECTED);
 	close(ev.fd);
 	close(null);
-	parties_end();
+	both_end();
 }
 
 static int serve_all(void *arg)
@@ -170,7 +168,7 @@ TEST(restart, dialling_goes_on)
 	pid_t child, killer;
 	int dialled = 0;
 
-	parties_begin();
+	both_begin();
 	child = child_fork();
 	if (child == 0)
 		_exit(serve_all(NULL));
@@ -178,7 +176,7 @@ TEST(restart, dialling_goes_on)
 	killer = child_fork();
 	if (killer == 0) {
 		for (int i = 0; i < 5; i++)
-			broker_kill_switch(&broker);
+			broker_switch_kill(&broker);
 		_exit(0);
 	}
 	for (; now_ms() < until; dialled++) {
@@ -190,7 +188,7 @@ TEST(restart, dialling_goes_on)
 	cr_expect_eq(child_wait(killer), 0);
 	close(intro_dial("db", SOCK_STREAM, HANG_MS));
 	child_kill(child);
-	parties_end();
+	both_end();
 }
 
 /* Two thousand names come back, more than a socket's queue takes at once. */
@@ -201,7 +199,7 @@ TEST(restart, many_names_come_back, .timeout = 60)
 	int request = 0, ends[2];
 	char name[16];
 
-	parties_begin();
+	both_begin();
 	for (int i = 0; i < NAMES; i++) {
 		snprintf(name, sizeof name, "n%d", i);
 		request = intro_serve(service, name, NULL, &last);
@@ -213,10 +211,10 @@ TEST(restart, many_names_come_back, .timeout = 60)
 	while (ev.request != request)
 		cr_assert_eq(intro_wait(service, 0, HANG_MS, &ev), 1);
 	served = last;
-	broker_kill_switch(&broker);
+	broker_switch_kill(&broker);
 	cr_assert_eq(intro_find(client, name, &found), 0);
 	introduce(ends);
 	close(ends[0]);
 	close(ends[1]);
-	parties_end();
+	both_end();
 }

@@ -142,7 +142,7 @@ TEST(share, ends_with_its_broker)
 	cr_assert_gt(request, 0);
 	cr_assert_eq(intro_wait(inside, request, 10, &ev), 0);
 
-	broker_kill_switch(&broker);
+	broker_switch_kill(&broker);
 	while ((r = intro_wait(inside, 0, HANG_MS, &ev)) > 0) {
 		cr_expect_eq(ev.error, -ECONNRESET, "%s", intro_strerror(ev.error));
 		refused += ev.what == INTRO_REFUSED && ev.request == request;

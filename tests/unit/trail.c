@@ -1,87 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit of audit_log.h.
+ * The audit of trail.h.
  */
-#include "audit_log.h"
+#include "trail.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-char dir[DIR_BYTES];
 struct audit *const audit = &board.audit;
-char who[AUDIT_WHO_MAX];
-uint32_t who_len;
+char trail_dir[DIR_BYTES];
+char trail_who[AUDIT_WHO_MAX];
+uint32_t trail_who_len;
 
-int open_file(void)
+int trail_open(void)
 {
 	return MUST(openat(board.base_fd, "audit.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
 			   0600));
 }
 
-void audit_begin(void)
+void trail_begin(void)
 {
 	struct door door = { .name = "web" };
 
-	dir_make(dir);
-	board.base_fd = MUST(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	dir_make(trail_dir);
+	board.base_fd = MUST(open(trail_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	list_init(&board.watchers);
 	audit_init(audit);
-	who_len = (uint32_t)audit_write_who(&door, 1000, 4711, who);
-	audit_open(audit, open_file(), AUDIT_FILE);
+	trail_who_len = (uint32_t)audit_write_who(&door, 1000, 4711, trail_who);
+	audit_open(audit, trail_open(), AUDIT_FILE);
 }
 
-void audit_end(void)
+void trail_end(void)
 {
 	audit_open(audit, -1, AUDIT_NONE);
 	free(board.timers.timers);
 	board.timers = (struct timer_heap){ 0 };
 	close(board.base_fd);
-	dir_remove(dir);
+	dir_remove(trail_dir);
 }
 
-void write_introduction(uint64_t session, const char *name, const char *label)
+void trail_introduce(uint64_t session, const char *name, const char *label)
 {
 	audit_introduced(audit, &(struct audit_introduction){
-		.session = session, .who = who, .who_len = who_len, .way = WAY_PAIR,
+		.session = session, .who = trail_who, .who_len = trail_who_len, .way = WAY_PAIR,
 		.path = PATH_LOCAL, .name = name, .name_len = strlen(name),
 		.service = "postgres", .service_len = strlen("postgres"), .label = label,
 	});
 }
 
-void write_refusal(const char *name, int error)
+void trail_refuse(const char *name, int error)
 {
 	audit_write(audit, &(struct audit_line){
-		.event = "refused", .who = who, .who_len = who_len, .name = name, .error = error,
+		.event = "refused", .who = trail_who, .who_len = trail_who_len, .name = name,
+		.error = error,
 	});
 }
 
-/* A file of ours, to be freed. */
-char *text_of(const char *file)
+void trail_write(const char *name)
+{
+	trail_refuse(name, -ENOENT);
+	audit_flush(audit);
+}
+
+char *trail_text(const char *file)
 {
 	char path[DIR_BYTES + 16], *text;
 
-	snprintf(path, sizeof path, "%s/%s", dir, file);
+	snprintf(path, sizeof path, "%s/%s", trail_dir, file);
 	text = file_read(path);
 	cr_assert_not_null(text, "%s", path);
 	return text;
 }
 
-off_t size_of(const char *file)
+off_t trail_size(const char *file)
 {
 	struct stat st;
 
 	return fstatat(board.base_fd, file, &st, 0) < 0 ? -errno : st.st_size;
 }
 
-/* The first line, which is cut off: NULL when there is none; it must end. */
-char *line_of(char **text)
+char *trail_line(char **text)
 {
 	char *line = *text, *end = strchr(line, '\n');
 
@@ -93,8 +97,7 @@ char *line_of(char **text)
 	return line;
 }
 
-/* What stands behind the time, which must be one, not earlier than the last. */
-const char *behind_time(const char *line)
+const char *trail_behind_time(const char *line)
 {
 	static char last[AUDIT_TIME_LEN + 1];
 	struct tm tm = { 0 };
@@ -106,10 +109,4 @@ const char *behind_time(const char *line)
 	cr_assert_leq(strncmp(last, line, AUDIT_TIME_LEN), 0, "%s after %s", line, last);
 	memcpy(last, line, AUDIT_TIME_LEN);
 	return line + AUDIT_TIME_LEN + 1;
-}
-
-void write_line(const char *name)
-{
-	write_refusal(name, -ENOENT);
-	audit_flush(audit);
 }

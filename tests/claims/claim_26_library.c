@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claim 26: every descriptor that libintro returns, and every one in the broker, is
- * close-on-exec; and each call of the library ends with as many descriptors as it began with,
- * but for the one that it returns.
+ * Claim 26: every descriptor that libintro returns is close-on-exec; and each call of the
+ * library ends with as many descriptors as it began with, but for the one that it returns.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../libintro/intro.h"
-#include "harness.h"
+#include "harness_intro.h"
 
-static struct broker broker;
-static struct intro *service, *client;
-static struct intro_ref *served, *found;
 static char dir[DIR_BYTES];
 static int listener;
 
@@ -28,10 +19,7 @@ static void begin(void)
 {
 	char path[PATH_BYTES];
 
-	broker_start(&broker, NULL);
-	MUST(setenv("INTRO_DOOR", broker.host, 1));
-	cr_assert_eq(intro_open(&service, NULL), 0);
-	cr_assert_eq(intro_open(&client, NULL), 0);
+	both_begin();
 	dir_make(dir);
 	snprintf(path, sizeof path, "%s/server", dir);
 	listener = unix_listen(path, SOCK_STREAM, 64);
@@ -39,11 +27,9 @@ static void begin(void)
 
 static void end(void)
 {
-	service = intro_close(service);
-	client = intro_close(client);
 	close(listener);
 	dir_remove(dir);
-	broker_stop(&broker);
+	both_end();
 }
 
 /* call must leave the number of descriptors higher by more; its value. */
@@ -84,11 +70,8 @@ static struct intro_event answer(struct intro *in, int request, enum intro_what 
  * that is restarted is asked again. Its error. */
 static int until_done(int request, enum intro_what what)
 {
-	struct intro_event ev;
+	struct intro_event ev = get_answer(service, request, what);
 
-	cr_assert_gt(request, 0, "%s", intro_strerror(request));
-	cr_assert_eq(intro_wait(service, request, HANG_MS, &ev), 1);
-	cr_assert_eq((int)ev.what, (int)what, "%s", intro_strerror(ev.error));
 	cr_expect_eq(ev.fd, -1);
 	return ev.error;
 }
@@ -366,108 +349,5 @@ TEST(claim_26, what_is_left_in_it)
 	service = intro_close(service);
 	client = intro_close(client);
 	cr_expect_eq(fd_count(), before);
-	broker_stop(&broker);
-}
-
-/* ---- in the broker */
-
-/* flags of a descriptor, as /proc/PID/fdinfo says them. */
-static unsigned int flags_of(pid_t pid, int fd)
-{
-	char path[64], *text, *at;
-	unsigned int flags;
-
-	snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", pid, fd);
-	text = file_read(path);
-	if (!text)
-		return O_CLOEXEC;	/* closed meanwhile */
-	at = strstr(text, "flags:");
-	if (!at || sscanf(at, "flags: %o", &flags) != 1)
-		harness_fail("%s: %s", path, text);
-	free(text);
-	return flags;
-}
-
-/* All but 0, 1 and 2. Their number. */
-static int check_room(pid_t pid, const char *when)
-{
-	char path[64], target[64];
-	int seen = 0;
-	DIR *table;
-
-	snprintf(path, sizeof path, "/proc/%d/fd", pid);
-	table = opendir(path);
-	if (!table)
-		harness_fail("%s: %m", path);
-	for (const struct dirent *e; (e = readdir(table));) {
-		ssize_t n;
-
-		if (e->d_name[0] == '.' || atoi(e->d_name) <= 2)
-			continue;
-		n = readlinkat(dirfd(table), e->d_name, target, sizeof target - 1);
-		target[n < 0 ? 0 : n] = '\0';
-		cr_expect(flags_of(pid, atoi(e->d_name)) & O_CLOEXEC, "%s: %s of process %d is %s", when,
-			  e->d_name, pid, target);
-		seen++;
-	}
-	closedir(table);
-	return seen;
-}
-
-static void check_broker(const char *when)
-{
-	cr_assert_gt(check_room(broker_switch_pid(&broker, 0), when), 8);
-	cr_assert_gt(check_room(broker.pid, when), 4);
-}
-
-TEST(claim_26, in_the_broker)
-{
-	char file[PATH_BYTES + 8], door[PATH_BYTES];
-	int request, path_client, pipe_[2], dirfd, shared;
-	struct broker_options options = { .countable = true };
-	struct intro_ref *web, *srv;
-	struct intro_event ev;
-
-	broker_start(&broker, &options);
-	MUST(setenv("INTRO_DOOR", broker.host, 1));
-	check_broker("at its start");
-	cr_assert_eq(intro_open(&service, NULL), 0);
-	cr_assert_eq(intro_open(&client, NULL), 0);
-	cr_assert_eq(broker_add_door(&broker, "web"), 0);
-	cr_assert_eq(broker_grant(&broker, "web", "db", RIGHT_CONNECT), 0);
-	broker_door(&broker, "web", door);
-	serve("db", NULL);
-	answer(service, intro_serve(service, "fetch", &(struct intro_service){ .fetch = 1 }, &web),
-	       INTRO_DONE, 0);
-	dir_make(dir);
-	dirfd = MUST(open(dir, O_PATH | O_DIRECTORY));
-	until_done(intro_place(service, "placed", dirfd, "server", &srv), INTRO_DONE);
-	close(dirfd);
-	MUST(pipe(pipe_));
-	until_done(intro_hold(service, "log", pipe_[1]), INTRO_DONE);
-	/* a connection that was deposited without close-on-exec */
-	cr_assert_eq(intro_share(client, &shared), 0);
-	/* what a service has not read yet is in the switch's hands */
-	cr_assert_eq(intro_find(client, "db", &found), 0);
-	for (int i = 0; i < 64; i++)
-		cr_assert_gt(intro_connect(found, SOCK_STREAM, -1), 0);
-	request = intro_take(client, "nothing");
-	cr_assert_eq(intro_wait(client, request, HANG_MS, &ev), 1);
-	snprintf(file, sizeof file, "%s/db", door);
-	path_client = unix_connect(file, SOCK_STREAM);
-	cr_assert_geq(path_client, 0);
-	check_broker("with services and clients");
-
-	broker_kill_switch(&broker);
-	cr_expect_eq(intro_dial("nothing", SOCK_STREAM, 0), -ENOENT, "the next one is there");
-	check_broker("after the switch has died");
-
-	close(path_client);
-	close(shared);
-	close(pipe_[0]);
-	close(pipe_[1]);
-	service = intro_close(service);
-	client = intro_close(client);
-	dir_remove(dir);
 	broker_stop(&broker);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libintro with a real broker: each way to be introduced, and what a caller may do with a
- * reference.
+ * libintro with a real broker: each way to be introduced, and what comes with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,31 +10,31 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "parties.h"
+#include "harness_intro.h"
 
 TEST(libintro, introduces_by_pair)
 {
-	parties_begin();
-	serve("db", &(struct intro_service){ .types = 1u << SOCK_STREAM | 1u << SOCK_SEQPACKET |
+	both_begin();
+	serve_name("db", &(struct intro_service){ .types = 1u << SOCK_STREAM | 1u << SOCK_SEQPACKET |
 						      1u << SOCK_DGRAM });
 	cr_assert_eq(intro_find(client, "db", &found), 0);
 	check_pair(SOCK_STREAM);
 	check_pair(SOCK_SEQPACKET);
 	check_pair(SOCK_DGRAM);
-	parties_end();
+	both_end();
 }
 
 TEST(libintro, refuses_other_types)
 {
 	struct intro_event ev;
 
-	parties_begin();
-	serve("db", NULL);
+	both_begin();
+	serve_name("db", NULL);
 	cr_assert_eq(intro_find(client, "db", &found), 0);
-	ev = answer(client, intro_connect(found, SOCK_DGRAM, 0), INTRO_REFUSED);
+	ev = get_answer(client, intro_connect(found, SOCK_DGRAM, 0), INTRO_REFUSED);
 	cr_expect_eq(ev.error, -EPROTOTYPE);
 	cr_expect_eq(intro_dial("db", SOCK_SEQPACKET, 0), -EPROTOTYPE);
-	parties_end();
+	both_end();
 }
 
 /* A service for intro_dial(), in a process of its own: writes its argument to whoever comes. */
@@ -74,7 +73,7 @@ TEST(libintro, dials)
 	char hello[] = "hello";
 	pid_t child;
 
-	parties_begin();
+	both_begin();
 	cr_expect_eq(intro_dial("greeter", SOCK_STREAM, 0), -ENOENT);
 	cr_expect_eq(intro_dial("greeter", SOCK_STREAM, 20), -ETIMEDOUT);
 	child = child_fork();
@@ -83,7 +82,7 @@ TEST(libintro, dials)
 	hear(hello, HANG_MS);
 	hear(hello, 0);
 	child_kill(child);
-	parties_end();
+	both_end();
 }
 
 TEST(libintro, introduces_by_fetch)
@@ -91,11 +90,11 @@ TEST(libintro, introduces_by_fetch)
 	struct intro_event ask, got;
 	int pair[2], request;
 
-	parties_begin();
-	serve("web", &(struct intro_service){ .fetch = 1 });
+	both_begin();
+	serve_name("web", &(struct intro_service){ .fetch = 1 });
 	cr_assert_eq(intro_find(client, "web", &found), 0);
 	request = intro_connect(found, SOCK_STREAM, 0);
-	ask = next_event(service, INTRO_FETCH);
+	ask = get_next(service, INTRO_FETCH);
 	cr_expect_eq(ask.fd, -1);
 	cr_expect_eq(ask.ref, served);
 	cr_expect_str_eq(ask.door, "host");
@@ -104,7 +103,7 @@ TEST(libintro, introduces_by_fetch)
 	cr_assert_eq(intro_answer(service, ask.request, pair[0]), 0);
 	close(pair[0]);
 	cr_expect_eq(intro_answer(service, ask.request, 0), -ENOENT, "once is enough");
-	got = answer(client, request, INTRO_CONNECTED);
+	got = get_answer(client, request, INTRO_CONNECTED);
 	cr_expect_eq((int)got.way, INTRO_WAY_FETCH);
 	cr_expect_eq(got.session, ask.session);
 	cr_expect(linked(got.fd, pair[1]));
@@ -112,11 +111,11 @@ TEST(libintro, introduces_by_fetch)
 	close(pair[1]);
 
 	request = intro_connect(found, SOCK_STREAM, 0);
-	ask = next_event(service, INTRO_FETCH);
+	ask = get_next(service, INTRO_FETCH);
 	cr_assert_eq(intro_answer(service, ask.request, -EHOSTUNREACH), 0);
-	got = answer(client, request, INTRO_REFUSED);
+	got = get_answer(client, request, INTRO_REFUSED);
 	cr_expect_eq(got.error, -EHOSTUNREACH);
-	parties_end();
+	both_end();
 }
 
 TEST(libintro, fetch_that_cannot_be_sent_is_told)
@@ -124,15 +123,15 @@ TEST(libintro, fetch_that_cannot_be_sent_is_told)
 	struct intro_event ask, got;
 	int request;
 
-	parties_begin();
-	serve("web", &(struct intro_service){ .fetch = 1 });
+	both_begin();
+	serve_name("web", &(struct intro_service){ .fetch = 1 });
 	cr_assert_eq(intro_find(client, "web", &found), 0);
 	request = intro_connect(found, SOCK_STREAM, 0);
-	ask = next_event(service, INTRO_FETCH);
+	ask = get_next(service, INTRO_FETCH);
 	cr_expect_eq(intro_answer(service, ask.request, 1000000), -EBADF);
-	got = answer(client, request, INTRO_REFUSED);
+	got = get_answer(client, request, INTRO_REFUSED);
 	cr_expect_eq(got.error, -EBADF);
-	parties_end();
+	both_end();
 }
 
 TEST(libintro, holds_and_takes)
@@ -140,9 +139,9 @@ TEST(libintro, holds_and_takes)
 	struct intro_event ev;
 	int pair[2], fd;
 
-	parties_begin();
+	both_begin();
 	MUST(pipe2(pair, O_CLOEXEC));
-	answer(service, intro_hold(service, "log", pair[1]), INTRO_DONE);
+	get_answer(service, intro_hold(service, "log", pair[1]), INTRO_DONE);
 	close(pair[1]);
 	service = intro_close(service);
 
@@ -151,20 +150,20 @@ TEST(libintro, holds_and_takes)
 	cr_expect_eq(write(fd, "a", 1), 1);
 	close(fd);
 	cr_assert_eq(intro_find(client, "log", &found), 0);
-	ev = answer(client, intro_connect(found, SOCK_STREAM, 0), INTRO_CONNECTED);
+	ev = get_answer(client, intro_connect(found, SOCK_STREAM, 0), INTRO_CONNECTED);
 	cr_expect_eq((int)ev.way, INTRO_WAY_HELD);
 	close(ev.fd);
 
-	ev = answer(client, intro_take(client, "log"), INTRO_CONNECTED);
+	ev = get_answer(client, intro_take(client, "log"), INTRO_CONNECTED);
 	cr_expect_eq((int)ev.way, INTRO_WAY_HELD);
 	cr_expect_eq(ev.type, 0, "a pipe has no socket type");
 	cr_expect_eq(write(ev.fd, "b", 1), 1);
 	close(ev.fd);
 	cr_expect(wait_fd(pair[0], POLLHUP), "nobody holds it any more");
 	close(pair[0]);
-	ev = answer(client, intro_take(client, "log"), INTRO_REFUSED);
+	ev = get_answer(client, intro_take(client, "log"), INTRO_REFUSED);
 	cr_expect_eq(ev.error, -ENOENT);
-	parties_end();
+	both_end();
 }
 
 /* The broker has one descriptor at a time on its way to us, and asks us to come again. */
@@ -174,7 +173,7 @@ TEST(libintro, takes_many_at_once)
 	int null, requests[MANY];
 	char name[16];
 
-	parties_begin();
+	both_begin();
 	null = MUST(open("/dev/null", O_RDONLY | O_CLOEXEC));
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof name, "held%d", i);
@@ -183,116 +182,110 @@ TEST(libintro, takes_many_at_once)
 	}
 	close(null);
 	for (int i = 0; i < MANY; i++)
-		answer(service, requests[i], INTRO_DONE);
+		get_answer(service, requests[i], INTRO_DONE);
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof name, "held%d", i);
 		requests[i] = intro_take(client, name);
 	}
 	for (int i = 0; i < MANY; i++)
-		close(answer(client, requests[i], INTRO_CONNECTED).fd);
-	parties_end();
+		close(get_answer(client, requests[i], INTRO_CONNECTED).fd);
+	both_end();
 }
 
-TEST(libintro, waits_for_a_name)
-{
-	int request, short_one, cancelled;
-	struct intro_event ev, theirs;
-
-	parties_begin();
-	cr_assert_eq(intro_find(client, "late", &found), 0);
-	request = intro_connect(found, SOCK_STREAM, HANG_MS);
-	short_one = intro_connect(found, SOCK_STREAM, 1);
-	cancelled = intro_connect(found, SOCK_STREAM, -1);
-	ev = answer(client, short_one, INTRO_REFUSED);
-	cr_expect_eq(ev.error, -ETIMEDOUT);
-	cr_assert_eq(intro_cancel(client, cancelled), 0);
-	ev = answer(client, cancelled, INTRO_REFUSED);
-	cr_expect_eq(ev.error, -ECANCELED);
-
-	serve("late", NULL);
-	ev = answer(client, request, INTRO_CONNECTED);
-	theirs = next_event(service, INTRO_INCOMING);
-	cr_expect(linked(ev.fd, theirs.fd));
-	close(ev.fd);
-	close(theirs.fd);
-	check_pair(SOCK_STREAM);
-	parties_end();
-}
-
-TEST(libintro, absent_names_break_references)
+/* Take what has come by in, by session. The number of descriptors taken. */
+static int collect(struct intro *in, enum intro_what what, int *fds, uint64_t first, int n)
 {
 	struct intro_event ev;
-	int request;
+	int taken = 0;
 
-	parties_begin();
-	cr_assert_eq(intro_find(client, "nothing", &found), 0);
-	request = intro_connect(found, SOCK_STREAM, 0);
-	ev = next_event(client, INTRO_BROKEN);
-	cr_expect_eq(ev.ref, found);
-	cr_expect_eq(ev.error, -ENOENT);
-	ev = answer(client, request, INTRO_REFUSED);
-	cr_expect_eq(ev.error, -ENOENT);
-	cr_expect_eq(intro_connect(found, SOCK_STREAM, 0), -ENOENT);
-	found = intro_unref(found);
-	parties_end();
-}
-
-TEST(libintro, serves_a_name_once)
-{
-	struct intro_ref *second;
-	struct intro_event ev;
-
-	parties_begin();
-	serve("db", NULL);
-	ev = answer(client, intro_serve(client, "db", NULL, &second), INTRO_REFUSED);
-	cr_expect_eq(ev.error, -EBUSY);
-	cr_expect_eq(ev.ref, second);
-	second = intro_unref(second);
-
-	served = intro_unref(served);
-	/* the broker reads both connections when it likes: wait for the name to be free */
-	for (int64_t until = now_ms() + HANG_MS;;) {
-		ev = (struct intro_event){ 0 };
-		cr_assert_eq(intro_wait(client, intro_serve(client, "db", NULL, &second),
-					HANG_MS, &ev), 1);
-		if (ev.what == INTRO_DONE || now_ms() > until)
-			break;
-		second = intro_unref(second);
+	cr_assert_eq(intro_dispatch(in), 0);
+	for (; intro_next(in, &ev) > 0; taken++) {
+		cr_assert_eq((int)ev.what, (int)what, "%s", intro_strerror(ev.error));
+		cr_assert(ev.session >= first && ev.session - first < (uint64_t)n);
+		cr_assert_eq(fds[ev.session - first], -1, "once each");
+		fds[ev.session - first] = ev.fd;
 	}
-	cr_expect_eq((int)ev.what, INTRO_DONE);
-	parties_end();
+	return taken;
 }
 
-TEST(libintro, unref_withdraws)
+TEST(libintro, takes_batches)
 {
-	parties_begin();
-	serve("db", NULL);
+	enum { CLIENTS = 200 };
+	int ours[CLIENTS], theirs[CLIENTS], taken = 0;
+	struct intro_event ev;
+	uint64_t first;
+
+	both_begin();
+	serve_name("db", &(struct intro_service){ .batch = 16 });
 	cr_assert_eq(intro_find(client, "db", &found), 0);
-	check_pair(SOCK_STREAM);
-	served = intro_unref(served);
-	/* one round trip on the same connection: the broker has seen it */
-	answer(service, intro_take(service, "nothing"), INTRO_REFUSED);
-	cr_expect_eq(answer(client, intro_connect(found, SOCK_STREAM, 0), INTRO_REFUSED).error,
-		     -ECONNREFUSED);
-	parties_end();
+	ev = get_answer(client, intro_connect(found, SOCK_STREAM, 0), INTRO_CONNECTED);
+	first = ev.session + 1;
+	close(ev.fd);
+	close(get_next(service, INTRO_INCOMING).fd);
+	for (int i = 0; i < CLIENTS; i++) {
+		cr_assert_gt(intro_connect(found, SOCK_STREAM, HANG_MS), 0);
+		ours[i] = theirs[i] = -1;
+	}
+	for (int64_t until = now_ms() + HANG_MS; taken < 2 * CLIENTS && now_ms() < until;) {
+		taken += collect(client, INTRO_CONNECTED, ours, first, CLIENTS);
+		taken += collect(service, INTRO_INCOMING, theirs, first, CLIENTS);
+	}
+	cr_assert_eq(taken, 2 * CLIENTS);
+	for (int i = 0; i < CLIENTS; i++) {
+		cr_assert(linked(ours[i], theirs[i]), "session %d", i);
+		close(ours[i]);
+		close(theirs[i]);
+	}
+	both_end();
 }
 
-/* What came for a service that is gone meanwhile is dropped: its client sees the end. */
-TEST(libintro, unref_drops_what_came)
+TEST(libintro, attests)
 {
-	struct intro_event mine;
-	char byte;
+	struct intro_event mine, theirs, ev;
 
-	parties_begin();
-	serve("db", NULL);
+	both_begin();
+	serve_name("db", NULL);
 	cr_assert_eq(intro_find(client, "db", &found), 0);
-	mine = answer(client, intro_connect(found, SOCK_STREAM, 0), INTRO_CONNECTED);
-	cr_assert(wait_fd(intro_fd(service), POLLIN));
-	cr_assert_eq(intro_dispatch(service), 0);
-	served = intro_unref(served);
-	cr_expect_eq(intro_next(service, &(struct intro_event){ 0 }), 0);
-	cr_assert(wait_fd(mine.fd, POLLIN));
-	cr_expect_eq(read(mine.fd, &byte, 1), 0);
+	mine = get_answer(client, intro_connect(found, SOCK_STREAM, 0), INTRO_CONNECTED);
+	theirs = get_next(service, INTRO_INCOMING);
+	ev = get_answer(service, intro_attest(service, theirs.session), INTRO_CONNECTED);
+	cr_expect_geq(ev.fd, 0);
+	cr_expect_eq(ev.type, 0);
+	close(ev.fd);
+	ev = get_answer(service, intro_attest(service, theirs.session + 1000), INTRO_REFUSED);
+	cr_expect_eq(ev.error, -ESRCH);
 	close(mine.fd);
-	parties_end();
+	close(theirs.fd);
+	both_end();
+}
+
+/* A path client of a granted name reaches the listener that was given away. */
+TEST(libintro, gives_listeners_away)
+{
+	char door[PATH_BYTES], path[PATH_BYTES + 8];
+	struct intro_event ev;
+	int request, fd, taken;
+
+	both_begin();
+	cr_assert_eq(broker_add_door(&broker, "app"), 0);
+	cr_assert_eq(broker_grant(&broker, "app", "db", RIGHT_CONNECT), 0);
+	serve_name("db", NULL);
+	request = intro_listeners(served);
+	ev = get_answer(service, request, INTRO_LISTENER);
+	cr_expect_str_eq(ev.door, "app");
+	cr_expect_str_eq(ev.file, "db");
+	cr_expect_eq(ev.ref, served);
+	get_answer(service, request, INTRO_DONE);
+
+	broker_door(&broker, "app", door);
+	snprintf(path, sizeof path, "%s/db", door);
+	fd = unix_connect(path, SOCK_STREAM);
+	cr_assert_geq(fd, 0);
+	cr_assert(wait_fd(ev.fd, POLLIN));
+	taken = MUST(accept4(ev.fd, NULL, NULL, SOCK_CLOEXEC));
+	cr_expect(linked(fd, taken));
+	close(fd);
+	close(taken);
+	close(ev.fd);
+	both_end();
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parties of parties.h.
+ * Both ends of harness_intro.h.
  */
-#include "parties.h"
+#include "harness_intro.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -14,7 +13,7 @@ struct broker broker;
 struct intro *service, *client;
 struct intro_ref *served, *found;
 
-void parties_begin(void)
+void both_begin(void)
 {
 	broker_start(&broker, NULL);
 	MUST(setenv("INTRO_DOOR", broker.host, 1));
@@ -22,49 +21,49 @@ void parties_begin(void)
 	cr_assert_eq(intro_open(&client, broker.host), 0);
 }
 
-void parties_end(void)
+void both_end(void)
 {
 	service = intro_close(service);
 	client = intro_close(client);
 	broker_stop(&broker);
 }
 
-/* The answer to a request, which must be of this kind. */
-struct intro_event answer(struct intro *in, int request, enum intro_what what)
+static struct intro_event await(struct intro *in, int request, enum intro_what what)
 {
-	struct intro_event ev = { 0 };
-	int r;
+	struct intro_event ev = { .fd = -1 };
+	int r = intro_wait(in, request, HANG_MS, &ev);
 
-	cr_assert_gt(request, 0, "%s", intro_strerror(request));
-	r = intro_wait(in, request, HANG_MS, &ev);
 	cr_assert_eq(r, 1, "%d: %s", r, intro_strerror(r));
 	cr_assert_eq((int)ev.what, (int)what, "it is %d: %s", ev.what,
 		     intro_strerror(ev.error));
+	return ev;
+}
+
+struct intro_event get_answer(struct intro *in, int request, enum intro_what what)
+{
+	struct intro_event ev;
+
+	cr_assert_gt(request, 0, "%s", intro_strerror(request));
+	ev = await(in, request, what);
 	cr_assert_eq(ev.request, request);
 	return ev;
 }
 
-struct intro_event next_event(struct intro *in, enum intro_what what)
+struct intro_event get_next(struct intro *in, enum intro_what what)
 {
-	struct intro_event ev = { 0 };
-	int r = intro_wait(in, 0, HANG_MS, &ev);
-
-	cr_assert_eq(r, 1, "%d: %s", r, intro_strerror(r));
-	cr_assert_eq((int)ev.what, (int)what, "it is %d: %s", ev.what,
-		     intro_strerror(ev.error));
-	return ev;
+	return await(in, 0, what);
 }
 
-void serve(const char *name, const struct intro_service *options)
+void serve_name(const char *name, const struct intro_service *options)
 {
-	struct intro_event ev = answer(service, intro_serve(service, name, options, &served),
-				       INTRO_DONE);
+	int request = intro_serve(service, name, options, &served);
+	struct intro_event ev = get_answer(service, request, INTRO_DONE);
 
 	cr_assert_eq(ev.ref, served);
 	cr_assert_eq(ev.fd, -1);
 }
 
-int type_of(int fd)
+static int type_of(int fd)
 {
 	int type = 0;
 	socklen_t len = sizeof type;
@@ -77,8 +76,8 @@ void check_pair(int type)
 {
 	struct intro_event mine, theirs;
 
-	mine = answer(client, intro_connect(found, type, 0), INTRO_CONNECTED);
-	theirs = next_event(service, INTRO_INCOMING);
+	mine = get_answer(client, intro_connect(found, type, 0), INTRO_CONNECTED);
+	theirs = get_next(service, INTRO_INCOMING);
 	cr_expect(linked(mine.fd, theirs.fd));
 	cr_expect_eq(type_of(mine.fd), type);
 	cr_expect_eq(mine.type, type);
