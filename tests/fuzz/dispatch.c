@@ -113,6 +113,8 @@ static void administer(uint16_t type, const char *door, const char *name)
 /* A door with three grants, and nothing else. */
 static void tidy_up(void)
 {
+	administer(WIRE_LIMIT, NULL, NULL);
+	administer(WIRE_LIMIT, "host", NULL);
 	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
 		administer(WIRE_TAKE, NULL, strings[i]);
 		administer(WIRE_UNGRANT, "host", strings[i]);
@@ -121,8 +123,6 @@ static void tidy_up(void)
 	administer(WIRE_DOOR_ADD, "d", NULL);
 	for (int i = 0; i < 3; i++)
 		administer(WIRE_GRANT, "d", strings[i]);
-	administer(WIRE_LIMIT, NULL, NULL);
-	administer(WIRE_LIMIT, "host", NULL);
 }
 
 /* Only the sentinel is there, and nothing that anybody else needed. */
