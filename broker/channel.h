@@ -22,9 +22,10 @@ enum channel_type {
 	/* parent to switch */
 	CHANNEL_ENTRY = WIRE_ROOM, /* TAG_ENTRY, [TAG_MESSAGES]; [fd] */
 	CHANNEL_CONFIG,		   /* TAG_MESSAGES: one administration message (DOOR_ADD, GRANT,
-				    * LIMIT, or PLACE whose directory is the fd) */
-	CHANNEL_CONFIG_END,	   /* doors, grants and limits of an earlier configuration that
-				    * were not named again are removed */
+				    * LIMIT, or PLACE whose directory is the fd); TAG_ENTRY: of
+				    * which configuration, counted up each time one is read */
+	CHANNEL_CONFIG_END,	   /* TAG_ENTRY: as above. Doors, grants and limits of an earlier
+				    * configuration that were not named again are removed */
 	CHANNEL_AUDIT,		   /* fd: where audit lines go, as one write() per flush;
 				    * TAG_WHAT: enum audit_kind */
 	CHANNEL_START,		   /* begin to serve clients */

@@ -19,6 +19,7 @@ struct keeper {
 	struct base base;
 	struct store store;
 	struct config config;
+	uint64_t config_number;		/* counts those that were read */
 	struct sandbox_options sandbox;	/* whom the switch becomes */
 	unsigned int idle_exit_sec;
 	int exe;			/* our own program, O_PATH */

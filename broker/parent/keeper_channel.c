@@ -199,6 +199,7 @@ int keeper_send_store(struct keeper *keeper)
 
 int keeper_send_config(struct keeper *keeper)
 {
+	uint64_t number = keeper->config_number + 1;	/* the first is 1 */
 	uint8_t buf[64];
 	struct wire_writer w;
 	int r = 0;
@@ -206,11 +207,11 @@ int keeper_send_config(struct keeper *keeper)
 	for (size_t i = 0; r == 0 && i < keeper->config.n; i++) {
 		const struct config_message *message = &keeper->config.messages[i];
 
-		r = send_bytes(keeper, CHANNEL_CONFIG, 0, message->bytes, message->len,
+		r = send_bytes(keeper, CHANNEL_CONFIG, number, message->bytes, message->len,
 			       message->fd);
 	}
 	if (r == 0)
-		r = keeper_send_plain(keeper, CHANNEL_CONFIG_END);
+		r = send_bytes(keeper, CHANNEL_CONFIG_END, number, NULL, 0, -1);
 	if (r == 0) {
 		wire_begin(&w, buf, sizeof buf, CHANNEL_AUDIT, 0, 0, keeper->trail.fd >= 0);
 		wire_put_u32(&w, TAG_WHAT, keeper->trail.kind);

@@ -91,6 +91,7 @@ static void reload(struct parent *p)
 			log_line(LOG_WARNING, "the user is changed by a restart only");
 		config_clear(&k->config);
 		k->config = config;
+		k->config_number++;
 		keeper_configure(k);
 	} else {
 		log_line(LOG_ERR, "the configuration stays as it was");

@@ -17,17 +17,19 @@ static const enum wire_tag used_tags[RESOURCE_COUNT] = {
 	TAG_CONNECTIONS, TAG_NAMES, TAG_HELD, TAG_FLIGHT, TAG_WAITS,
 };
 
-void account_init(struct account *a)
+static const uint32_t unlimited[RESOURCE_COUNT] = {
+	UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
+};
+
+void account_init(struct account *a, const uint32_t *otherwise)
 {
-	*a = (struct account){ 0 };
-	memcpy(a->max, board.limits.max, sizeof a->max);
+	*a = (struct account){ .otherwise = otherwise };
+	account_follow(a);
 }
 
 void account_init_unlimited(struct account *a)
 {
-	*a = (struct account){ 0 };
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		a->max[i] = UINT32_MAX;
+	account_init(a, unlimited);
 }
 
 bool account_room(const struct account *door, const struct user *user, enum resource what)
@@ -53,20 +55,78 @@ void account_give(struct account *door, struct user *user, enum resource what)
 		user->account.used[what]--;
 }
 
-void account_limit(struct account *a, const struct wire_message *m)
+/* Set what a message names, but for some: the bits of what it has set. */
+static uint8_t set(struct account *a, const struct wire_message *m, uint8_t but)
 {
+	unsigned int bits = 0;
+
 	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		if (!wire_has(m, max_tags[i]))
+		if (!wire_has(m, max_tags[i]) || but >> i & 1)
 			continue;
 		a->max[i] = wire_u32(m, max_tags[i], 0);
-		a->limited = true;
+		bits |= 1u << i;
 	}
+	return (uint8_t)bits;
+}
+
+void account_limit(struct account *a, const struct wire_message *m)
+{
+	uint8_t bits = set(a, m, 0);
+
+	a->at_run_time |= bits;
+	a->configured &= (uint8_t)~bits;
+	a->round = board.config_round;
+}
+
+void account_configure(struct account *a, const struct wire_message *m)
+{
+	/* Set at run time after this very configuration was read, which comes again where the
+	 * switch is another one. */
+	bool later = a->round == board.config_round;
+
+	a->configured = set(a, m, later ? a->at_run_time : 0);
+	a->at_run_time &= (uint8_t)~a->configured;
+	a->config_round = board.config_round;
+	account_follow(a);
+}
+
+void account_restore(struct account *a, const struct wire_message *m)
+{
+	a->at_run_time = set(a, m, 0);
+	a->round = (uint32_t)wire_u64(m, TAG_ENTRY, 0);
+}
+
+void account_sweep(struct account *a)
+{
+	if (a->config_round != board.config_round)
+		a->configured = 0;
+	account_follow(a);
+}
+
+void account_follow(struct account *a)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		if (!((a->at_run_time | a->configured) >> i & 1))
+			a->max[i] = a->otherwise[i];
 }
 
 void account_write_limits(const struct account *a, struct wire_writer *w)
 {
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		wire_put_u32(w, max_tags[i], a->max[i]);
+}
+
+void account_write_run_time(const struct account *a, struct wire_writer *w)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		if (a->at_run_time >> i & 1)
+			wire_put_u32(w, max_tags[i], a->max[i]);
+}
+
+void account_write_round(const struct account *a, struct wire_writer *w)
+{
+	if (a->at_run_time)
+		wire_put_u64(w, TAG_ENTRY, a->round);
 }
 
 void account_write_usage(const struct account *a, struct wire_writer *w)
@@ -96,7 +156,7 @@ struct user *user_get(uint32_t uid)
 	if (!user)
 		return NULL;
 	user->uid = uid;
-	account_init(&user->account);
+	account_init(&user->account, board.limits.max);
 	list_append(&board.users, &user->in_board);
 	return user;
 }
@@ -115,7 +175,13 @@ void user_hold(struct user *user)
 
 void user_release(struct user *user)
 {
-	if (--user->conns > 0 || user->account.limited)
+	user->conns--;
+	user_settle(user);
+}
+
+void user_settle(struct user *user)
+{
+	if (user->conns > 0 || account_limited(&user->account))
 		return;
 	list_remove(&user->in_board);
 	free(user);

@@ -29,9 +29,19 @@ struct account {
 	uint32_t used[RESOURCE_COUNT];
 	uint32_t max[RESOURCE_COUNT];
 	uint64_t introductions, refusals;
+	const uint32_t *otherwise;	/* the max of what nobody has said anything of */
 	uint64_t entry;		/* the parent's entry of limits set at run time; 0: none */
-	bool limited;		/* its limits are not the defaults */
+	uint32_t round;		/* the configuration that was in force when they were set, */
+	uint32_t config_round;	/* and the last that set any */
+	uint8_t at_run_time;	/* bits (1 << RESOURCE_x): who has set a limit; */
+	uint8_t configured;	/* never both the same */
 };
+
+/* Are any of its limits its own? */
+static inline bool account_limited(const struct account *a)
+{
+	return a->at_run_time || a->configured;
+}
 
 /* A uid's account; exists while something is charged to it or limits were set for it. Or, in a
  * door that is charged itself, nobody's: it limits nothing and lives as long as the door. */
@@ -42,7 +52,8 @@ struct user {
 	uint32_t conns;
 };
 
-void account_init(struct account *a);
+/* otherwise: borrowed, as long as it lives. */
+void account_init(struct account *a, const uint32_t *otherwise);
 
 /* One that counts and, until limits are set, limits nothing. */
 void account_init_unlimited(struct account *a);
@@ -54,9 +65,23 @@ void account_give(struct account *door, struct user *user, enum resource what);
 /* Is there room for one more in both? */
 bool account_room(const struct account *door, const struct user *user, enum resource what);
 
-/* Set the limits that a message names; write limits and use. */
+/* Set the limits that a message names: at run time, until a later configuration names them;
+ * as the configuration now read, in which those that an earlier one had set are gone unless
+ * named again; as the last switch had them from run time. */
 void account_limit(struct account *a, const struct wire_message *m);
+void account_configure(struct account *a, const struct wire_message *m);
+void account_restore(struct account *a, const struct wire_message *m);
+
+/* The configuration is read: what only an earlier one had set is gone. */
+void account_sweep(struct account *a);
+
+/* What nobody has set is otherwise's again, which has changed. */
+void account_follow(struct account *a);
+
+/* Write all limits; those of run time alone, and what they are restored by; the use. */
 void account_write_limits(const struct account *a, struct wire_writer *w);
+void account_write_run_time(const struct account *a, struct wire_writer *w);
+void account_write_round(const struct account *a, struct wire_writer *w);
 void account_write_usage(const struct account *a, struct wire_writer *w);
 
 /* The account of a uid, made when it is the first. NULL when out of memory. */
@@ -69,3 +94,6 @@ void user_init_nobody(struct user *user);
 /* Count a connection of it. The last one to go frees an account without limits of its own. */
 void user_hold(struct user *user);
 void user_release(struct user *user);
+
+/* Its limits may be gone: free it if nothing else needs it. */
+void user_settle(struct user *user);

@@ -114,7 +114,9 @@ static int on_ungrant(struct conn *conn, const struct wire_message *m)
 
 static int on_limit(struct conn *conn, const struct wire_message *m)
 {
-	int r = apply_limit(m, ORIGIN_RUNTIME, 0);
+	int none = -1;
+	struct from from = { .origin = ORIGIN_RUNTIME, .fd = &none };
+	int r = apply_limit(m, &from);
 
 	audit_admin(conn, m, "limited", r);
 	conn_reply(conn, m->head.serial, r);

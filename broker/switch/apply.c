@@ -46,7 +46,7 @@ int apply_door(const struct wire_message *m, const struct from *from, struct doo
 	apply_take(from->fd);
 	if (board.started)
 		orphans_unlink(door);
-	account_limit(&door->account, m);
+	apply_limits(&door->account, m, from);
 	*ret = door;
 	return 0;
 }
@@ -108,64 +108,84 @@ int apply_grant(const struct wire_message *m, const struct from *from)
 	return r;
 }
 
-/* Accounts without limits of their own follow the defaults; a door whose clients' uids are
- * charged has none. */
-static void apply_defaults(void)
+/* What accounts have no limits of their own for follows the defaults. */
+static void follow_defaults(void)
 {
 	list_foreach(it, &board.doors) {
 		struct door *door = list_entry(it, struct door, in_board);
 
-		if (!door->account.limited && !door->by_uid)
-			memcpy(door->account.max, board.limits.max, sizeof board.limits.max);
+		account_follow(&door->account);
 		door_room(door);
 	}
-	list_foreach(it, &board.users) {
-		struct user *user = list_entry(it, struct user, in_board);
-
-		if (!user->account.limited)
-			memcpy(user->account.max, board.limits.max, sizeof board.limits.max);
-	}
+	list_foreach(it, &board.users)
+		account_follow(&list_entry(it, struct user, in_board)->account);
 }
 
-bool apply_stands(bool restored)
+void apply_limits(struct account *account, const struct wire_message *m,
+		  const struct from *from)
 {
-	return !board.started && restored;
+	if (from->entry)
+		account_restore(account, m);
+	else if (from->origin == ORIGIN_CONFIG)
+		account_configure(account, m);
+	else
+		account_limit(account, m);
 }
 
-/* Of a uid, or -1: the defaults. */
-static void limit_account(struct account *a, int64_t uid, const struct wire_message *m,
-			  enum origin origin, uint64_t restored)
+static int limit_door(const char *name, const struct wire_message *m, const struct from *from)
 {
-	if (origin == ORIGIN_CONFIG && apply_stands(a->entry != 0))
-		return;
-	account_limit(a, m);
-	if (restored)
-		a->entry = restored;
-	else if (origin == ORIGIN_RUNTIME || a->entry)
-		link_keep_limits(a, uid);
+	struct door *door = door_find(name);
+
+	if (!door)
+		return -ENOENT;
+	apply_limits(&door->account, m, from);
+	door_room(door);
+	link_keep_door(door);
+	return 0;
 }
 
-int apply_limit(const struct wire_message *m, enum origin origin, uint64_t restored)
+static int limit_user(uint32_t uid, const struct wire_message *m, const struct from *from)
+{
+	struct user *user = user_get(uid);
+
+	if (!user)
+		return -ENOMEM;
+	apply_limits(&user->account, m, from);
+	if (from->entry)
+		user->account.entry = from->entry;
+	else
+		link_keep_limits(&user->account, uid);
+	user_settle(user);
+	return 0;
+}
+
+int apply_limit(const struct wire_message *m, const struct from *from)
 {
 	char name[65];
-	struct door *door;
-	struct user *user;
 
-	if (wire_string(m, TAG_DOOR, name, sizeof name) == 0) {
-		door = door_find(name);
-		if (!door)
-			return -ENOENT;
-		account_limit(&door->account, m);
-		door_room(door);
-		link_keep_door(door);
-	} else if (wire_has(m, TAG_UID)) {
-		user = user_get(wire_u32(m, TAG_UID, 0));
-		if (!user)
-			return -ENOMEM;
-		limit_account(&user->account, user->uid, m, origin, restored);
-	} else {
-		limit_account(&board.limits, -1, m, origin, restored);
-		apply_defaults();
-	}
+	if (wire_string(m, TAG_DOOR, name, sizeof name) == 0)
+		return limit_door(name, m, from);
+	if (wire_has(m, TAG_UID))
+		return limit_user(wire_u32(m, TAG_UID, 0), m, from);
+	apply_limits(&board.limits, m, from);
+	follow_defaults();
+	if (from->entry)
+		board.limits.entry = from->entry;
+	else
+		link_keep_limits(&board.limits, -1);
 	return 0;
+}
+
+void apply_limits_sweep(void)
+{
+	account_sweep(&board.limits);
+	list_foreach(it, &board.doors)
+		account_sweep(&list_entry(it, struct door, in_board)->account);
+	list_foreach_safe(it, &board.users) {
+		struct user *user = list_entry(it, struct user, in_board);
+
+		account_sweep(&user->account);
+		user_settle(user);
+	}
+	follow_defaults();
 }

@@ -34,11 +34,12 @@ struct grant_words {
 };
 int apply_grant_read(const struct wire_message *m, struct grant_words *w, struct grant_options *o);
 
-/* LIMIT. The parent keeps what the administrator says, and what the configuration says of what
- * it keeps already. restored: 0, or the number under which the last switch's is kept. 0, -ENOENT,
- * -ENOMEM. */
-int apply_limit(const struct wire_message *m, enum origin origin, uint64_t restored);
+/* Limits, by whom they come from. */
+void apply_limits(struct account *account, const struct wire_message *m,
+		  const struct from *from);
 
-/* The last switch's limits stand when this one begins, whatever the configuration says: somebody
- * may have changed them since it was read. */
-bool apply_stands(bool restored);
+/* LIMIT. 0, -ENOENT (no such door), -ENOMEM. */
+int apply_limit(const struct wire_message *m, const struct from *from);
+
+/* The configuration is complete: limits that only an earlier one has set are gone. */
+void apply_limits_sweep(void);

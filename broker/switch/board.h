@@ -51,7 +51,7 @@ struct board {
 
 	uint64_t userns;		/* our user namespace's inode; 0: unknown */
 	uint64_t next_session, next_id, next_entry;
-	uint32_t config_round;		/* counts configurations read */
+	uint32_t config_round;		/* the configuration read last: channel.h's number */
 	struct {
 		int fd;			/* -1, or from before this switch */
 		bool activated;		/* the service manager's */

@@ -17,7 +17,8 @@
 #include "service.h"
 
 /* The configuration names a door that is there: from the last switch, or from before. */
-static void door_again(struct door *door, const struct wire_message *m, int *fd)
+static void door_again(struct door *door, const struct wire_message *m,
+		       const struct from *from)
 {
 	if (door->origin == ORIGIN_BUILTIN) {
 		door->open = wire_u32(m, TAG_OPEN, door->open);
@@ -26,11 +27,10 @@ static void door_again(struct door *door, const struct wire_message *m, int *fd)
 		door->open = wire_u32(m, TAG_OPEN, 0);
 	}
 	door->round = board.config_round;
-	if (!apply_stands(door->account.limited))
-		account_limit(&door->account, m);
+	apply_limits(&door->account, m, from);
 	door_room(door);
-	if (door->dir < 0 && *fd >= 0) {
-		door->dir = apply_take(fd);
+	if (door->dir < 0 && *from->fd >= 0) {
+		door->dir = apply_take(from->fd);
 		list_foreach(it, &door->grant_list)
 			grant_update(list_entry(it, struct grant, in_door));
 	}
@@ -113,7 +113,7 @@ int configure(const struct wire_message *m, int *fd)
 	case WIRE_DOOR_ADD:
 		door = wire_string(m, TAG_DOOR, name, sizeof name) == 0 ? door_find(name) : NULL;
 		if (door) {
-			door_again(door, m, fd);
+			door_again(door, m, &from);
 			r = 0;
 		} else {
 			r = apply_door(m, &from, &door);
@@ -124,7 +124,7 @@ int configure(const struct wire_message *m, int *fd)
 	case WIRE_GRANT:
 		return configure_grant(m, &from);
 	case WIRE_LIMIT:
-		return apply_limit(m, ORIGIN_CONFIG, 0);
+		return apply_limit(m, &from);
 	case WIRE_PLACE:
 		return configure_place(m, fd);
 	}
@@ -147,7 +147,7 @@ int configure_restore(const struct wire_message *m, uint64_t entry, int *fd)
 	case WIRE_GRANT:
 		return apply_grant(m, &from);
 	case WIRE_LIMIT:
-		return apply_limit(m, ORIGIN_RUNTIME, entry);
+		return apply_limit(m, &from);
 	}
 	return -EPROTO;
 }
@@ -167,4 +167,5 @@ void configure_sweep(void)
 			door_remove(door);
 	}
 	placement_sweep();
+	apply_limits_sweep();
 }

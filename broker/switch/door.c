@@ -96,7 +96,7 @@ static struct door *door_alloc(const char *name)
 	if (!door)
 		return NULL;
 	snprintf(door->name, sizeof door->name, "%s", name);
-	account_init(&door->account);
+	account_init(&door->account, board.limits.max);
 	user_init_nobody(&door->nobody);
 	list_init(&door->conns);
 	list_init(&door->grant_list);

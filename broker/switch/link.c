@@ -75,11 +75,11 @@ void link_keep_door(const struct door *door)
 	wire_put_u32(&w, TAG_OPEN, door->open);
 	if (door->external)
 		wire_put_string(&w, TAG_DIRECTORY, "/");
-	if (door->account.limited)
-		account_write_limits(&door->account, &w);
+	account_write_run_time(&door->account, &w);
 	if (door->activated)
 		wire_put_u32(&w, TAG_WHAT, ENTRY_LISTENER_ACTIVATED);
 	wire_put_u32(&w, TAG_ORIGIN, door->origin);
+	account_write_round(&door->account, &w);
 	keep(door->entry, &w, door->listener.fd);
 }
 
@@ -123,12 +123,18 @@ void link_keep_limits(struct account *account, int64_t uid)
 	uint8_t packet[256];
 	struct wire_writer w;
 
+	if (!account->at_run_time) {
+		link_forget(account->entry);
+		account->entry = 0;
+		return;
+	}
 	if (!account->entry)
 		account->entry = board.next_entry++;
 	wire_begin(&w, packet, sizeof packet, WIRE_LIMIT, 0, 0, 0);
 	if (uid >= 0)
 		wire_put_u32(&w, TAG_UID, (uint32_t)uid);
-	account_write_limits(account, &w);
+	account_write_run_time(account, &w);
+	account_write_round(account, &w);
 	keep(account->entry, &w, -1);
 }
 
@@ -197,16 +203,22 @@ static void on_entry(const struct wire_message *m, int *fd)
 		link_log("an entry of the last switch is lost: error %d", -r);
 }
 
+/* What is read from here on is one configuration. */
+static void config_begin(const struct wire_message *m)
+{
+	if (!board.configuring)
+		board.config_round = (uint32_t)wire_u64(m, TAG_ENTRY, board.config_round + 1);
+	board.configuring = true;
+}
+
 static void on_config(const struct wire_message *m, int *fd)
 {
 	struct wire_message inner;
 	int r = -EPROTO;
 
-	if (!board.configuring) {
+	if (!board.configuring)
 		board_make_builtin();
-		board.config_round++;
-	}
-	board.configuring = true;
+	config_begin(m);
 	if (wire_has(m, TAG_MESSAGES))
 		r = wire_parse(m->value[TAG_MESSAGES], m->length[TAG_MESSAGES], &inner);
 	if (r == 0)
@@ -215,10 +227,9 @@ static void on_config(const struct wire_message *m, int *fd)
 		link_log("a part of the configuration was not taken: error %d", -r);
 }
 
-static void on_config_end(void)
+static void on_config_end(const struct wire_message *m)
 {
-	if (!board.configuring)
-		board.config_round++;
+	config_begin(m);
 	board.configuring = false;
 	configure_sweep();
 }
@@ -243,7 +254,7 @@ static bool receive(void)
 		on_config(&m, &fd);
 		break;
 	case CHANNEL_CONFIG_END:
-		on_config_end();
+		on_config_end(&m);
 		break;
 	case CHANNEL_AUDIT:
 		audit_open(&board.audit, fd, (int)wire_u32(&m, TAG_WHAT, AUDIT_NONE));

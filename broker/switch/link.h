@@ -30,7 +30,8 @@ void link_keep_grant(struct grant *grant);
 /* A counted grant was used: what is kept never gives a use back. */
 void link_keep_uses(struct grant *grant);
 
-/* Limits set at run time of a uid, or (-1) the defaults. A door has its own in its entry. */
+/* Limits set at run time, of a uid or (-1) the defaults; forgotten where there are none. Those
+ * of a door are kept with it. */
 void link_keep_limits(struct account *account, int64_t uid);
 
 void link_forget(uint64_t entry);

@@ -166,7 +166,7 @@ int board_restore_host(const struct wire_message *m, int *fd)
 	*fd = -1;
 	r = make_host(true, wire_u32(m, TAG_OPEN, 0));
 	if (r == 0)
-		account_limit(&board.host->account, m);
+		account_restore(&board.host->account, m);
 	return r;
 }
 
@@ -210,29 +210,31 @@ static uint64_t first_session(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* The limits where nobody has said anything. */
+static uint32_t limits[RESOURCE_COUNT] = {
+	[RESOURCE_CONNECTIONS] = 1024, [RESOURCE_NAMES] = 16384, [RESOURCE_HELD] = 256,
+	[RESOURCE_FLIGHT] = 256,       [RESOURCE_WAITS] = 1024,
+};
+
 static void at_most(enum resource what, uint32_t max)
 {
-	if (board.limits.max[what] > max)
-		board.limits.max[what] = max;
+	if (limits[what] > max)
+		limits[what] = max;
 }
 
 /* Raised by the parent; what a flood of connections may use of it is most of it. */
 static void learn_limits(void)
 {
-	static const uint32_t defaults[RESOURCE_COUNT] = {
-		[RESOURCE_CONNECTIONS] = 1024, [RESOURCE_NAMES] = 16384, [RESOURCE_HELD] = 256,
-		[RESOURCE_FLIGHT] = 256,       [RESOURCE_WAITS] = 1024,
-	};
 	struct rlimit limit = { .rlim_cur = 1024 };
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	board.conns_max = limit.rlim_cur > UINT32_MAX ? UINT32_MAX : (uint32_t)limit.rlim_cur;
-	memcpy(board.limits.max, defaults, sizeof defaults);
 	/* What costs a descriptor each: nobody has all of a small table. */
 	at_most(RESOURCE_CONNECTIONS, board.conns_max / 8);
 	at_most(RESOURCE_WAITS, board.conns_max / 8);
 	at_most(RESOURCE_HELD, board.conns_max / 16);
 	board.conns_max = board.conns_max / 4 * 3;
+	account_init(&board.limits, limits);
 }
 
 static void init_lists(void)

@@ -192,47 +192,131 @@ TEST(claim_21, doors_grants_and_limits_come_back)
 	scene_end(&s);
 }
 
-static bool usage_is(void *wanted)
-{
-	char *now = listed(WHAT_USAGE);
-	bool is = strcmp(now, wanted) == 0;
+/* ---- limits of what is configured ---- */
 
-	free(now);
-	return is;
+static const char configured[] = "limits { waits = 50 }\n"
+				 "uid \"4242\" { limits { held = 5 } }\n"
+				 "door \"web\" { limits { flight = 16 } }\n";
+
+/* One limit of a door, of the uid 4242 ("uid"), or what holds otherwise (""). */
+static uint32_t limit_of(const char *whose, enum wire_tag what)
+{
+	int sock = raw_open_control(&s.b);
+	uint32_t found = UINT32_MAX;
+	char door[65];
+	struct message m;
+	struct raw row;
+
+	wire_put_u32(message(&m, WIRE_LIST, 1, 0, 0), TAG_WHAT,
+		     *whose ? WHAT_USAGE : WHAT_STATUS);
+	raw_send(sock, &m.w, -1);
+	while (raw_recv(sock, &row) > 0 && row.m.head.type == WIRE_ROW) {
+		wire_string(&row.m, TAG_DOOR, door, sizeof door);
+		if (!*whose || (*door && strcmp(door, whose) == 0) ||
+		    (strcmp(whose, "uid") == 0 && wire_u32(&row.m, TAG_UID, 0) == 4242))
+			found = wire_u32(&row.m, what, UINT32_MAX);
+	}
+	close(sock);
+	return found;
 }
 
-/* What the administrator has set outlives a switch, and not a reading of the configuration. */
-TEST(claim_21, changed_limits_of_the_configuration_come_back)
+struct limits {
+	uint32_t flight, names, held, waits;
+};
+
+static bool limits_are(void *arg)
 {
-	char *configured, *changed;
+	const struct limits *l = arg;
+
+	return limit_of("web", TAG_MAX_FLIGHT) == l->flight &&
+	       limit_of("web", TAG_MAX_NAMES) == l->names &&
+	       limit_of("uid", TAG_MAX_HELD) == l->held &&
+	       limit_of("", TAG_MAX_WAITS) == l->waits &&
+	       limit_of("web", TAG_MAX_WAITS) == l->waits;
+}
+
+static void expect_limits(struct limits l, const char *when)
+{
+	cr_expect(wait_until(limits_are, &l), "%s: flight %u, names %u, held %u, waits %u", when,
+		  limit_of("web", TAG_MAX_FLIGHT), limit_of("web", TAG_MAX_NAMES),
+		  limit_of("uid", TAG_MAX_HELD), limit_of("", TAG_MAX_WAITS));
+}
+
+static void limit_at_run_time(uint32_t flight, uint32_t names, uint32_t held, uint32_t waits)
+{
 	struct message m;
 
-	scene_start(&s, &(struct broker_options){
-				.config = "limits { flight = 99 }\n"
-					  "uid 4242 { limits { held = 9 } }\n"
-					  "door host { limits { names = 9999 } }\n"
-					  "door box { limits { connections = 9 } }\n",
-			});
-	configured = listed(WHAT_USAGE);
-	cr_assert_eq(broker_limit_uid(&s.b, 4242, TAG_MAX_HELD, 3), 0);
-	cr_assert_eq(broker_limit(&s.b, "box", TAG_MAX_CONNECTIONS, 6), 0);
-	cr_assert_eq(broker_limit(&s.b, "host", TAG_MAX_NAMES, 8888), 0);
-	wire_put_u32(message(&m, WIRE_LIMIT, 1, 0, 0), TAG_MAX_FLIGHT, 77);
+	cr_assert_eq(broker_limit(&s.b, "web", TAG_MAX_FLIGHT, flight), 0);
+	cr_assert_eq(broker_limit(&s.b, "web", TAG_MAX_NAMES, names), 0);
+	cr_assert_eq(broker_limit_uid(&s.b, 4242, TAG_MAX_HELD, held), 0);
+	wire_put_u32(message(&m, WIRE_LIMIT, 1, 0, 0), TAG_MAX_WAITS, waits);
 	cr_assert_eq(broker_administer(&s.b, &m.w), 0);
-	changed = listed(WHAT_USAGE);
-	cr_assert_str_neq(changed, configured);
-	for (int round = 0; round < 2; round++) {
+}
+
+static void reload(const char *config)
+{
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof path, "%s/introd.conf", s.b.dir);
+	file_write(path, config);
+	MUST(kill(s.b.pid, SIGHUP));
+}
+
+/* They outlive the switch; the configuration, read anew, says what it says. */
+TEST(claim_21, limits_of_what_is_configured_come_back)
+{
+	uint32_t names;
+
+	scene_start(&s, &(struct broker_options){ .config = configured });
+	names = limit_of("web", TAG_MAX_NAMES);
+	expect_limits((struct limits){ 16, names, 5, 50 }, "as configured");
+	limit_at_run_time(7, 77, 9, 60);
+	for (int i = 0; i < 2; i++) {
+		expect_limits((struct limits){ 7, 77, 9, 60 }, "as set at run time");
 		broker_switch_kill(&s.b);
-		expect_listed(WHAT_USAGE, changed);
-		scene_check_restarted(&s);
 	}
-	MUST(kill(broker_pid(&s.b), SIGHUP));
-	cr_expect(wait_until(usage_is, configured));
+	expect_limits((struct limits){ 7, 77, 9, 60 }, "after two deaths");
+
+	reload(configured);
+	expect_limits((struct limits){ 16, 77, 5, 50 }, "reloaded");
 	broker_switch_kill(&s.b);
-	expect_listed(WHAT_USAGE, configured);
+	expect_limits((struct limits){ 16, 77, 5, 50 }, "reloaded, and after a death");
+	limit_at_run_time(8, 78, 10, 61);
+	broker_switch_kill(&s.b);
+	expect_limits((struct limits){ 8, 78, 10, 61 }, "set again");
 	scene_check_restarted(&s);
-	free(configured);
-	free(changed);
+	scene_end(&s);
+}
+
+/* The next switch begins with a configuration that the last one has not looked at. */
+TEST(claim_21, a_configuration_read_between_two_switches_says_what_it_says)
+{
+	scene_start(&s, &(struct broker_options){ .config = configured });
+	limit_at_run_time(7, 77, 9, 60);
+	MUST(kill(s.room, SIGSTOP));
+	reload("limits { waits = 51 }\ndoor \"web\" { limits { flight = 17 } }\n");
+	MUST(kill(s.room, SIGKILL));
+	s.room = broker_switch_pid(&s.b, s.room);
+	expect_limits((struct limits){ 17, 77, 9, 51 }, "of the new configuration");
+	scene_check_restarted(&s);
+	scene_end(&s);
+}
+
+TEST(claim_21, limits_that_are_configured_no_more_are_gone)
+{
+	uint32_t names, held, waits, flight;
+
+	scene_start(&s, &(struct broker_options){ .config = "door \"web\" {}\n" });
+	flight = limit_of("web", TAG_MAX_FLIGHT);
+	names = limit_of("web", TAG_MAX_NAMES);
+	waits = limit_of("", TAG_MAX_WAITS);
+	held = limit_of("uid", TAG_MAX_HELD);
+	cr_assert_eq(held, UINT32_MAX, "nothing is known of it");
+	reload(configured);
+	expect_limits((struct limits){ 16, names, 5, 50 }, "configured");
+	reload("door \"web\" {}\n");
+	expect_limits((struct limits){ flight, names, held, waits }, "and not any more");
+	scene_check(&s);
 	scene_end(&s);
 }
 

@@ -23,7 +23,7 @@ static void begin(void)
 	list_init(&board.users);
 	for (uint32_t i = 0; i < RESOURCE_COUNT; i++)
 		board.limits.max[i] = 3 + i;
-	account_init(&door);
+	account_init(&door, board.limits.max);
 	srand(1);
 }
 
@@ -139,10 +139,10 @@ TEST(account, limits_travel_in_messages)
 		cr_expect_eq(wire_u32(&m, max_tags[i], 0), 100 + i);
 		cr_expect(!wire_has(&m, used_tags[i]));
 	}
-	account_init(&other);
-	cr_assert(!other.limited);
+	account_init(&other, board.limits.max);
+	cr_assert(!account_limited(&other));
 	account_limit(&other, &m);
-	cr_assert(other.limited);
+	cr_assert(account_limited(&other));
 	cr_assert_eq(memcmp(other.max, door.max, sizeof door.max), 0);
 
 	/* what a message does not name stays as it is; and 0 is a limit */
@@ -156,9 +156,9 @@ TEST(account, limits_travel_in_messages)
 	/* a message that names none does not make an account a limited one */
 	wire_begin(&w, some, sizeof some, WIRE_LIMIT, 1, 0, 0);
 	cr_assert_eq(wire_parse(some, (size_t)wire_finish(&w), &m), 0);
-	account_init(&other);
+	account_init(&other, board.limits.max);
 	account_limit(&other, &m);
-	cr_expect(!other.limited);
+	cr_expect(!account_limited(&other));
 
 	parse_limits(&door, &m, buf, sizeof buf, account_write_usage);
 	for (uint32_t i = 0; i < RESOURCE_COUNT; i++)
@@ -187,7 +187,7 @@ TEST(account, of_a_uid_is_one_and_ends)
 	cr_assert_null(user_find(1000));
 
 	limited = user_get(1000);
-	limited->account.limited = true;
+	limited->account.at_run_time = 1u << RESOURCE_HELD;
 	user_hold(limited);
 	user_release(limited);
 	cr_assert_eq(user_find(1000), limited, "its limits are remembered");
