@@ -12,7 +12,6 @@
 #include "board.h"
 #include "conn.h"
 #include "grant.h"
-#include "handover.h"
 #include "introduce.h"
 #include "peer.h"
 #include "service.h"
@@ -43,9 +42,6 @@ int introduce_accepted(struct grant *grant, int fd)
 	r = session_send(e, &session, fd);
 	if (r == 0) {
 		ref_use(&grant->ref);
-		/* Its client has long been let in: only the service is waited for. */
-		if (e->conn->batch <= 1)
-			handover_flush(e->conn);
 		introduced(&grant->ref, &grant->door->account, NULL, who, who_len,
 			   session.number, WAY_LISTEN, (int)session.path);
 		return 0;

@@ -176,12 +176,6 @@ void handover_take_back(struct conn *conn)
 	flight_unsent(conn, 1);
 }
 
-void handover_flush(struct conn *conn)
-{
-	if (conn->handover)
-		flush(conn->handover);
-}
-
 void handover_flush_all(void)
 {
 	list_foreach_safe(it, &board.handovers)

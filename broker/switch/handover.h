@@ -27,9 +27,6 @@ void handover_commit(struct conn *conn, int len, int fd, bool stream);
  * told. Its descriptor, of the switch's own making, is closed. */
 void handover_take_back(struct conn *conn);
 
-/* Send what was collected for this one now. */
-void handover_flush(struct conn *conn);
-
 /* Send all that were collected; at the end of each round. What the kernel has no room for is
  * tried again soon. */
 void handover_flush_all(void);
