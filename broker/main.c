@@ -20,6 +20,7 @@
 #include "parent/log.h"
 #include "parent/parent.h"
 #include "sandbox.h"
+#include "switch/diag.h"
 #include "switch/switch.h"
 
 #ifndef VERSION
@@ -196,6 +197,7 @@ static int room_main(struct command *command)
 	/* gmtime_r() reads a file of time zones at its first call, by calls not on the list. */
 	tzset();
 	command->sandbox.system = command->system;
+	diag_start();
 	r = sandbox_enter(ROOM_SWITCH, &command->sandbox);
 	if (r < 0) {
 		log_line(LOG_ERR, "switch: cannot give up privileges: %s", strerror(-r));

@@ -28,7 +28,8 @@ static const char text[] =
 	"      --open           whoever is behind it sees and serves everything: trust it as\n"
 	"                       you trust yourself\n"
 	"      --limit WHAT=N   at most N of: connections, names, held (descriptors kept),\n"
-	"                       flight (descriptors sent and not yet received), waits\n"
+	"                       flight (descriptors sent and not yet received), waits,\n"
+	"                       references (lent and given, and sessions counted for them)\n"
 	"      --uid UID        the limits of a user, over all doors\n"
 	"      --default        the limits of whoever has none of its own\n"
 	"  -j, --json           for programs\n"
@@ -155,7 +156,7 @@ static int door_limit(const struct door_command *c, int argc, char **argv)
 	for (int i = named ? 1 : 0; i < argc; i++)
 		if (parse_limits(argv[i], &limits, &wrong) < 0)
 			return usage_error("door", "\"%s\" is no limit (wanted: connections, names, "
-					   "held, flight or waits, = and a number)", wrong);
+					   "held, flight, waits or references, = and a number)", wrong);
 
 	r = admin_open(&a, true);
 	if (r != CODE_OK)
@@ -244,7 +245,7 @@ int verb_door(int argc, char **argv)
 			command.limited = true;
 			if (parse_limits(optarg, &command.limits, &wrong) < 0)
 				return usage_error("door", "\"%s\" is no limit (wanted: connections, "
-						   "names, held, flight or waits, = and a number)",
+						   "names, held, flight, waits or references, = and a number)",
 						   wrong);
 			break;
 		case OPT_UID:

@@ -10,10 +10,12 @@
 #include "start.h"
 
 static const char text[] =
-	"Usage: intro list [services | doors | grants [DOOR]] [--json]\n"
+	"Usage: intro list [services | doors | grants [DOOR] | references [SERVICE]] [--json]\n"
 	"       intro list --usage [--json]\n"
 	"\n"
-	"What the broker has: services (the default), doors, or the names granted in doors.\n"
+	"What the broker has: services (the default), doors, the names granted in doors, or all\n"
+	"references: what was granted, lent and given, and from what (intro show SERVICE draws\n"
+	"them as a tree).\n"
 	"\n"
 	"  -u, --usage          per door and per uid: what is used, of how much\n"
 	"  -j, --json           an array of objects, for programs\n"
@@ -33,6 +35,7 @@ static const struct {
 	  "no services; to serve one: intro serve NAME --to tcp:127.0.0.1:PORT" },
 	{ "doors", WHAT_DOORS, "no doors; to make one: intro door add NAME" },
 	{ "grants", WHAT_GRANTS, "no grants; to grant a name in a door: intro grant DOOR NAME" },
+	{ "references", WHAT_REFERENCES, "no references: there are no services" },
 };
 
 static int thing_of(const char *word)
@@ -45,19 +48,21 @@ static int thing_of(const char *word)
 
 static int run(int argc, char **argv, bool usage, bool json)
 {
-	const char *door = NULL;
+	const char *door = NULL, *name = NULL;
 	struct admin a;
 	int thing = 0, r;
 
 	if (argc > 0) {
 		thing = thing_of(argv[0]);
 		if (thing < 0)
-			return usage_error("list", "cannot list \"%s\" (wanted: services, doors "
-					   "or grants)", argv[0]);
+			return usage_error("list", "cannot list \"%s\" (wanted: services, doors, "
+					   "grants or references)", argv[0]);
 	}
 	if (argc > 1 && things[thing].what == WHAT_GRANTS)
 		door = argv[1];
-	if (argc > (door ? 2 : 1))
+	if (argc > 1 && things[thing].what == WHAT_REFERENCES)
+		name = argv[1];
+	if (argc > (door || name ? 2 : 1))
 		return usage_error("list", "too many words: \"%s\"", argv[argc - 1]);
 	if (usage && argc > 0)
 		return usage_error("list", "--usage is a list of its own: without \"%s\"", argv[0]);
@@ -68,7 +73,7 @@ static int run(int argc, char **argv, bool usage, bool json)
 	if (usage)
 		r = listing_print(&a, WHAT_USAGE, NULL, NULL, json, NULL);
 	else
-		r = listing_print(&a, things[thing].what, door, NULL, json,
+		r = listing_print(&a, things[thing].what, door, name, json,
 				  things[thing].nothing);
 	admin_close(&a);
 	return r;

@@ -45,6 +45,20 @@ static const struct column grants[] = {
 	{ "LABEL", TAG_LABEL, 0 },
 	{ "FROM", TAG_ORIGIN, 0 },
 };
+static const struct column references[] = {
+	{ "REFERENCE", TAG_REFERENCE, 0 },
+	{ "OF", TAG_PARENT, 0 },
+	{ "SERVICE", TAG_SERVICE, 0 },
+	{ "KIND", TAG_WHAT, 0 },
+	{ "DOOR", TAG_DOOR, 0 },
+	{ "NAME", TAG_NAME, 0 },
+	{ "LABEL", TAG_LABEL, 0 },
+	{ "RIGHTS", TAG_RIGHTS, 0 },
+	{ "EXPIRES", TAG_EXPIRES, 0 },
+	{ "USES", TAG_USES, 0 },
+	{ "SESSIONS", TAG_LIVE, TAG_SESSIONS },
+	{ "LEASH", TAG_LEASH, 0 },
+};
 static const struct column usage[] = {
 	{ "DOOR", TAG_DOOR, 0 },
 	{ "UID", TAG_UID, 0 },
@@ -53,6 +67,7 @@ static const struct column usage[] = {
 	{ "HELD", TAG_HELD, TAG_MAX_HELD },
 	{ "FLIGHT", TAG_FLIGHT, TAG_MAX_FLIGHT },
 	{ "WAITS", TAG_WAITS, TAG_MAX_WAITS },
+	{ "REFERENCES", TAG_REFERENCES, TAG_MAX_REFERENCES },
 	{ "QUEUED", TAG_QUEUED_BYTES, 0 },
 	{ "INTRODUCTIONS", TAG_INTRODUCTIONS, 0 },
 	{ "REFUSALS", TAG_REFUSALS, 0 },
@@ -102,6 +117,9 @@ int listing_get(struct admin *a, enum wire_what what, const char *door, const ch
 		break;
 	case WHAT_GRANTS:
 		rows = rows_new(COLUMNS(grants), json);
+		break;
+	case WHAT_REFERENCES:
+		rows = rows_new(COLUMNS(references), json);
 		break;
 	case WHAT_USAGE:
 	case WHAT_STATUS:

@@ -126,6 +126,7 @@ static const struct {
 	{ "held", TAG_MAX_HELD },
 	{ "flight", TAG_MAX_FLIGHT },
 	{ "waits", TAG_MAX_WAITS },
+	{ "references", TAG_MAX_REFERENCES },
 };
 
 static int parse_limit(const char *s, size_t len, struct limits *limits)

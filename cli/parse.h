@@ -26,8 +26,8 @@ int parse_socktype(const char *s, int *ret);
 /* The word for a socket type; NULL when unknown. */
 const char *socktype_word(uint32_t type);
 
-/* Limits: which of the five were named, and their values. */
-#define LIMITS 5u
+/* Limits: which of the six were named, and their values. */
+#define LIMITS 6u
 struct limits {
 	bool given[LIMITS];
 	uint32_t value[LIMITS];

@@ -23,7 +23,8 @@ static const char *const state_words[] = {
 static const char *const origin_words[] = {
 	[1] = "configuration", [2] = "run time", [3] = "built in",
 };
-static const char *const right_words[] = { [0] = "connect", [1] = "serve" };
+static const char *const right_words[] = { "connect", "serve", "give", "save", "revoke" };
+static const char *const kind_words[] = { "service", "grant", "lent", "given" };
 
 #define WORDS(list) list, sizeof list / sizeof *list
 
@@ -51,6 +52,8 @@ static const char *value_word(enum wire_tag tag, uint32_t value)
 		return word(WORDS(state_words), value);
 	case TAG_ORIGIN:
 		return word(WORDS(origin_words), value);
+	case TAG_WHAT:
+		return word(WORDS(kind_words), value);
 	case TAG_SOCKTYPE:
 		return socktype_word(value);
 	default:
@@ -73,7 +76,7 @@ static bool is_set(enum wire_tag tag)
 
 static bool is_flag(enum wire_tag tag)
 {
-	return tag == TAG_EXPORT || tag == TAG_OPEN;
+	return tag == TAG_EXPORT || tag == TAG_OPEN || tag == TAG_LEASH;
 }
 
 static bool is_duration(enum wire_tag tag)

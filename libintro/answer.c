@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "lending.h"
 #include "placed.h"
 #include "wire/message.h"
 
@@ -51,14 +52,18 @@ int in_request_connected(struct intro *in, struct in_request *rq, int fd, int ty
 	return in_event_push(in, &ev);
 }
 
-static int done(struct intro *in, struct in_request *rq)
+static int done(struct intro *in, struct in_request *rq, const struct wire_message *m)
 {
 	struct intro_event ev = IN_EVENT(INTRO_DONE);
 	struct intro_ref *ref = rq->ref;
 	bool quiet = false;
+	int r;
 
 	ev.request = (int)rq->number;
 	ev.ref = ref;
+	r = in_lending_answer(rq, m, &ev);
+	if (r < 0)
+		return r;
 	if (rq->type == WIRE_ALLOW) {
 		in_request_free(in, rq);
 		in_output_allowed(in, 0);
@@ -136,5 +141,5 @@ int in_request_answer(struct intro *in, struct in_request *rq, const struct wire
 		return in_request_refuse(in, rq, error);
 	if (rq->type == WIRE_CONNECT)
 		return connected(in, rq, m, fd);
-	return brings ? taken(in, rq, fd) : done(in, rq);
+	return brings ? taken(in, rq, fd) : done(in, rq, m);
 }

@@ -23,7 +23,11 @@ static const struct sentence sentences[] = {
 	{ EPROTOTYPE, "the service is not of this socket type" },
 	{ EDQUOT, "a limit of this door or user is reached" },
 	{ EACCES, "the grant does not permit this, or the broker's socket may not be opened" },
-	{ EKEYEXPIRED, "the grant has expired" },
+	{ EKEYEXPIRED, "the reference has expired" },
+	{ EKEYREVOKED, "the reference was revoked" },
+	{ EUSERS, "the reference has all the sessions at once that it may have" },
+	{ ELOOP, "the reference is too far from its service to have children" },
+	{ ENAMETOOLONG, "too long: a path, or a reference's labels together" },
 	{ EBUSY, "somebody else serves or holds this name already" },
 	{ EXDEV, "the server's directory is not on the doors' filesystem" },
 	{ ECANCELED, "the request was given up" },
@@ -35,7 +39,8 @@ static const struct sentence sentences[] = {
 	{ ENOTSOCK, "not a socket and not a door's directory" },
 	{ EPROTO, "the broker's answer makes no sense: is it another version?" },
 	{ EPROTONOSUPPORT, "the broker speaks another version of the protocol" },
-	{ EOPNOTSUPP, "the server's socket cannot be opened without /proc" },
+	{ EOPNOTSUPP, "not possible the way this service is reached: uses of a placed one, sessions "
+		      "or a leash of what is not a pair, a placed one without /proc" },
 	{ EPERM, "the broker takes no descriptors from here" },
 };
 

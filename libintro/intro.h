@@ -45,7 +45,8 @@ struct intro_ref;		/* a live reference, held through that connection */
 
 enum intro_what {
 	INTRO_CONNECTED = 1,	/* our intro_connect(), _take() or _attest(): fd */
-	INTRO_DONE,		/* our intro_serve(), _place() or _hold() was accepted */
+	INTRO_DONE,		/* our intro_serve(), _place(), _hold(), _lend(), _revoke(), _give(),
+				 * _claim(), _same() or _stat() was accepted; _enclose(): fd */
 	INTRO_REFUSED,		/* our request failed for good: error */
 	INTRO_INCOMING,		/* someone was introduced to a service of ours: fd */
 	INTRO_FETCH,		/* someone asks for a socket: open one, intro_answer() it */
@@ -78,6 +79,9 @@ struct intro_event {
 	char door[72];		/* INCOMING, FETCH: the door through which the client came */
 	char label[136];	/* INCOMING, FETCH: the labels of the reference it used */
 	char file[72];		/* LISTENER: the socket's file name in its door */
+	char gift[72];		/* DONE of intro_give(): the gift, to be told to its recipient */
+	int same;		/* DONE of intro_same(): 1 the same service, else 0 */
+	int leashed;		/* INCOMING: shutdown(2) it at its end, since it may be cut */
 	int64_t uid;		/* INCOMING, FETCH: attested by the kernel; -1 when broker */
 	int64_t pid;		/* and service do not share a user namespace, or unknown */
 	uint64_t pidfd_inode;	/* 0 when unknown; names the process for this boot */
@@ -150,6 +154,10 @@ struct intro_service {
 				 * instead of taking INTRO_INCOMING */
 	int batch;		/* INCOMINGs that may come in one packet, 1 to 16: fewer system
 				 * calls under load. 0 is 1 */
+	int leash;		/* 1: a promise to shutdown(2) both directions of each leashed
+				 * session at its end, before it is closed. Without it references
+				 * with a leash are refused, since their clients would never see
+				 * the end: the broker has a copy of the socket */
 };
 
 /* Offer a service under NAME, which the door must allow. options may be NULL.
@@ -183,6 +191,84 @@ int intro_take(struct intro *in, const char *name);
 /* The pidfd of the client of a session that we were introduced to on this connection. A
  * request, answered by INTRO_CONNECTED (its fd) or INTRO_REFUSED (-ESRCH). */
 int intro_attest(struct intro *in, uint64_t session);
+
+/* What a reference permits; a child has none that its parent has not. */
+enum intro_right {
+	INTRO_MAY_CONNECT = 1,	/* to be introduced */
+	INTRO_MAY_SERVE = 2,
+	INTRO_MAY_GIVE = 4,	/* to hand it on: intro_give() */
+	INTRO_MAY_SAVE = 8,	/* to keep it in a file */
+	INTRO_MAY_REVOKE = 16,	/* to revoke it for all who hold it */
+};
+
+/* What narrows a child. Zeroed, it is as wide as its parent; more than the parent's is the
+ * parent's. */
+struct intro_terms {
+	unsigned int rights;	/* enum intro_right bits; 0: all that the parent has */
+	int64_t lifetime_ms;	/* from now; 0: to the parent's end */
+	unsigned int uses;	/* introductions; 0: any number */
+	unsigned int sessions;	/* at once; 0: any number */
+	int leash;		/* 1: live sessions end with the reference */
+	const char *label;	/* told to the service and logged, behind the parent's; or NULL */
+};
+
+/* Make a narrower child of a reference (terms may be NULL). It lives for as long as somebody
+ * holds it or what was made from it, and does not survive a broker's restart: INTRO_BROKEN,
+ * -ECONNRESET. A request, answered by INTRO_DONE or INTRO_REFUSED: -EACCES nothing would be left
+ * of the rights; -EDQUOT; -ELOOP too far from the service; -ENAMETOOLONG the labels together;
+ * -EOPNOTSUPP this kernel does not tell of sessions' ends; -EINVAL. */
+int intro_lend(struct intro_ref *ref, const struct intro_terms *terms, struct intro_ref **ret);
+
+/* Take a reference back, with all that was made from it, wherever that is now: those that this
+ * connection has lent, and others that permit it. Once it is answered, nothing under it is
+ * introduced any more, and what has a leash is cut. A request; every holder is told once
+ * (INTRO_BROKEN, -EKEYREVOKED), we too. -EACCES; -EPERM it is a service itself. */
+int intro_revoke(struct intro_ref *ref);
+
+/* Names that an enclosure has: each a reference under a name in it, narrowed by terms. */
+struct intro_enclosed {
+	const char *name;
+	struct intro_ref *ref;
+	const struct intro_terms *terms;	/* or NULL */
+};
+
+/* A descriptor for INTRO_DOOR=fd:N through which these names can be reached and nothing else,
+ * by whatever process inherits it or is sent it, with all its children. At most 64 names, as
+ * far as they fit into 4 KiB together. A request, answered by INTRO_DONE with the descriptor. */
+int intro_enclose(struct intro *in, const struct intro_enclosed *names, size_t n);
+
+/* Provide a reference for another party: whoever serves recipient now, or whoever comes through
+ * the door of that name. The event's gift is to be told to it, by any means; nobody else can
+ * use it. It is good once, for wait_ms (-1: a day). The recipient gets a child of ref.
+ * Requests. -EACCES ref does not permit it; -ECONNREFUSED nobody serves recipient. */
+int intro_give(struct intro_ref *ref, struct intro_ref *recipient, int wait_ms);
+int intro_give_door(struct intro_ref *ref, const char *door, int wait_ms);
+
+/* Take what was given to us. A request, answered by INTRO_DONE or INTRO_REFUSED: -ENOENT there
+ * is no such gift, or not for us; it then stays good for whose it is. */
+int intro_claim(struct intro *in, const char *gift, struct intro_ref **ret);
+
+/* Do two references of one connection designate the same service, whatever ways they came? A
+ * request: INTRO_DONE says it in .same. */
+int intro_same(struct intro_ref *a, struct intro_ref *b);
+
+/* Learn a reference's terms. A request; after INTRO_DONE intro_ref_info() has them. */
+int intro_stat(struct intro_ref *ref);
+
+struct intro_info {
+	unsigned int rights;
+	int64_t expires_ms;	/* left, when it was asked; -1: no end */
+	int64_t uses;		/* left, of it and of all above it; -1: any number */
+	int64_t sessions;	/* at once; -1: any number */
+	int leash;
+	uint64_t number;	/* names it in the audit log, while this broker lives */
+	char label[136];	/* the labels of it and of all above it, joined by ">" */
+	char provenance[1032];	/* a line for the service and for each hop since: who made it
+				 * from the one before. Only the broker writes here */
+};
+
+/* What the last intro_stat() has learnt. 0, or -ENODATA. */
+int intro_ref_info(const struct intro_ref *ref, struct intro_info *ret);
 
 /* A descriptor for INTRO_DOOR=fd:N: a fresh connection to the same door, which children may
  * share, and with which they can do nothing but open connections of their own. Blocks for

@@ -78,6 +78,7 @@ static int on_incoming(struct intro *in, const struct wire_message *m, int *fds,
 	ev.ref = served(in, m->head.ref);
 	if (!ev.ref)
 		return 0;
+	ev.leashed = wire_u32(m, TAG_LEASH, 0) != 0;
 	ev.fd = in_steal(&fds[0]);
 	return in_event_push(in, &ev);
 }

@@ -21,6 +21,8 @@ static void reference_free(struct intro_ref *ref)
 {
 	if (ref->dir >= 0)
 		close(ref->dir);
+	free(ref->lending);
+	free(ref->info);
 	free(ref);
 }
 
@@ -134,9 +136,7 @@ void in_references_break(struct intro *in, int error)
 	}
 }
 
-/* A reference without a binding yet. 0 or a negative errno. */
-static int reference_new(struct intro *in, uint16_t type, const char *name,
-			 struct intro_ref **ret)
+int in_reference_new(struct intro *in, uint16_t type, const char *name, struct intro_ref **ret)
 {
 	size_t len = strlen(name);
 	struct intro_ref *ref;
@@ -160,14 +160,18 @@ static int reference_new(struct intro *in, uint16_t type, const char *name,
 	return 0;
 }
 
-/* Ask for its binding; on failure it is gone. The request's number or a negative errno. */
-static int reference_start(struct intro *in, struct intro_ref *ref, struct intro_ref **ret)
+void in_reference_discard(struct intro *in, struct intro_ref *ref)
+{
+	slot_give(&in->references, ref->handle);
+	reference_free(ref);
+}
+
+int in_reference_start(struct intro *in, struct intro_ref *ref, struct intro_ref **ret)
 {
 	int r = in_reference_ask(in, ref);
 
 	if (r < 0) {
-		slot_give(&in->references, ref->handle);
-		reference_free(ref);
+		in_reference_discard(in, ref);
 		return r;
 	}
 	*ret = ref;
@@ -179,11 +183,11 @@ int intro_find(struct intro *in, const char *name, struct intro_ref **ret)
 	struct intro_ref *ref;
 	int r;
 
-	r = reference_new(in, WIRE_FIND, name, &ref);
+	r = in_reference_new(in, WIRE_FIND, name, &ref);
 	if (r < 0)
 		return r;
 	ref->announced = true;
-	r = reference_start(in, ref, ret);
+	r = in_reference_start(in, ref, ret);
 	return r < 0 ? r : 0;
 }
 
@@ -200,15 +204,16 @@ int intro_serve(struct intro *in, const char *name, const struct intro_service *
 	if ((options->types & ~all) || options->batch < 0 ||
 	    options->batch > (int)WIRE_BATCH_MAX)
 		return -EINVAL;
-	r = reference_new(in, WIRE_SERVE, name, &ref);
+	r = in_reference_new(in, WIRE_SERVE, name, &ref);
 	if (r < 0)
 		return r;
 	ref->types = options->types ? options->types : 1u << SOCK_STREAM;
 	ref->fetch = options->fetch != 0;
+	ref->leash = options->leash != 0;
 	ref->batch = options->batch ? (unsigned int)options->batch : 1;
 	if (ref->batch > in->batch)
 		in->batch = ref->batch;
-	return reference_start(in, ref, ret);
+	return in_reference_start(in, ref, ret);
 }
 
 int intro_place(struct intro *in, const char *name, int dirfd, const char *file,
@@ -220,18 +225,17 @@ int intro_place(struct intro *in, const char *name, int dirfd, const char *file,
 
 	if (!wire_file_ok(file, len))
 		return -EINVAL;
-	r = reference_new(in, WIRE_PLACE, name, &ref);
+	r = in_reference_new(in, WIRE_PLACE, name, &ref);
 	if (r < 0)
 		return r;
 	memcpy(ref->file, file, len + 1);
 	ref->dir = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
 	if (ref->dir < 0) {
 		r = -errno;
-		slot_give(&in->references, ref->handle);
-		reference_free(ref);
+		in_reference_discard(in, ref);
 		return r;
 	}
-	return reference_start(in, ref, ret);
+	return in_reference_start(in, ref, ret);
 }
 
 static void send_drop(struct intro *in, const struct intro_ref *ref)
@@ -254,6 +258,7 @@ struct intro_ref *intro_unref(struct intro_ref *ref)
 	in = ref->in;
 	in_events_forget(in, ref);
 	in_requests_forget(in, ref);
+	in_requests_forget_other(in, ref);
 	if (in->state == IN_UP && ref->state <= IN_BOUND)
 		send_drop(in, ref);
 	slot_give(&in->references, ref->handle);

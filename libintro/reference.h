@@ -23,7 +23,7 @@ enum in_binding {
 struct intro_ref {
 	struct intro *in;
 	uint32_t handle;	/* from 1 */
-	uint16_t type;		/* WIRE_FIND, _SERVE or _PLACE */
+	uint16_t type;		/* WIRE_FIND, _SERVE, _PLACE, _LEND or _CLAIM */
 	enum in_binding state;
 	int error;		/* why it is broken */
 	bool announced;		/* the caller counts on it: its end is an event of its own */
@@ -32,6 +32,9 @@ struct intro_ref {
 	unsigned int batch;	/* SERVE: 1 to 16 */
 	bool fetch;		/* SERVE */
 	int dir;		/* PLACE: owned O_PATH of the directory; else -1 */
+	bool leash;		/* SERVE */
+	struct in_lending *lending; /* owned: LEND, CLAIM; else NULL */
+	struct intro_info *info;    /* owned; NULL: not asked for */
 	char file[WIRE_NAME_MAX + 1];
 	char name[WIRE_NAME_MAX + 1];
 };
@@ -46,6 +49,15 @@ void in_references_clear(struct in_references *refs);
 
 /* The reference of a handle, or NULL. */
 struct intro_ref *in_reference_find(const struct intro *in, uint32_t handle);
+
+/* A reference without a binding yet. 0 or a negative errno. */
+int in_reference_new(struct intro *in, uint16_t type, const char *name, struct intro_ref **ret);
+
+/* Ask for its first binding; on failure it is gone. The request's number or a negative errno. */
+int in_reference_start(struct intro *in, struct intro_ref *ref, struct intro_ref **ret);
+
+/* One that was never asked for is gone again. */
+void in_reference_discard(struct intro *in, struct intro_ref *ref);
 
 /* The request that binds it, made when there is none. NULL: no memory. */
 struct in_request *in_reference_bind(struct intro *in, struct intro_ref *ref);

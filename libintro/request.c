@@ -10,11 +10,10 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "cleanup.h"
 #include "connection.h"
+#include "lending.h"
 #include "wire/message.h"
-
-/* The largest request: a header, a name, a file and four numbers. */
-#define REQUEST_BYTES 256u
 
 /* How long after its own waiting time a CONNECT is given up: while nobody has it, and while
  * a broker does, whose answer (or its agent's) must be long overdue. */
@@ -37,6 +36,7 @@ static void release(struct in_request *rq)
 		rq->ref->bind = NULL;
 	if (rq->fd >= 0)
 		close(rq->fd);
+	free(rq->enclosed);
 	free(rq);
 }
 
@@ -99,6 +99,8 @@ static void put_service(struct wire_writer *w, const struct intro *in,
 		wire_put_u32(w, TAG_BATCH, ref->batch);
 	if (in->userns)
 		wire_put_u64(w, TAG_USERNS, in->userns);
+	if (ref->leash)
+		wire_put_u32(w, TAG_LEASH, 1);
 }
 
 static void put_for_ref(struct wire_writer *w, const struct intro *in,
@@ -117,12 +119,13 @@ static void put_for_ref(struct wire_writer *w, const struct intro *in,
 		break;
 	case WIRE_CONNECT:
 		/* A name that is not there yet has no handle to wait with. */
-		if (rq->waits)
+		if (rq->waits && !ref->lending)
 			wire_put_string(w, TAG_NAME, ref->name);
 		wire_put_u32(w, TAG_SOCKTYPE, (uint32_t)rq->socktype);
 		wire_put_u64(w, TAG_WAIT, in_left(rq->wait_until));
 		break;
 	default:
+		in_lending_put(w, rq);
 		break;
 	}
 }
@@ -133,6 +136,8 @@ static void put_for_name(struct wire_writer *w, const struct in_request *rq)
 		wire_put_string(w, TAG_NAME, rq->name);
 	if (rq->type == WIRE_ATTEST)
 		wire_put_u64(w, TAG_SESSION, rq->session);
+	if (rq->type == WIRE_ENCLOSE)
+		wire_put_bytes(w, TAG_MESSAGES, rq->enclosed, rq->enclosed_len);
 }
 
 /* Write the request's packet: its length or a negative errno, and the descriptor to go with
@@ -146,7 +151,9 @@ static int encode(const struct intro *in, const struct in_request *rq, uint8_t *
 
 	if (ref && rq->type == WIRE_PLACE)
 		fd = ref->dir;
-	wire_begin(&w, buf, REQUEST_BYTES, rq->type, rq->number, ref ? ref->handle : 0,
+	if (rq->type == WIRE_ENCLOSE)
+		fd = *ret_fd;
+	wire_begin(&w, buf, WIRE_PACKET_MAX, rq->type, rq->number, ref ? ref->handle : 0,
 		   fd >= 0);
 	if (ref)
 		put_for_ref(&w, in, rq, ref);
@@ -158,11 +165,22 @@ static int encode(const struct intro *in, const struct in_request *rq, uint8_t *
 
 int in_request_send(struct intro *in, struct in_request *rq)
 {
-	uint8_t packet[REQUEST_BYTES];
+	_cleanup_(in_closep) int theirs = -1;
+	uint8_t packet[WIRE_PACKET_MAX];
 	int fd, len, r;
 
 	if (rq->ref && rq->ref->state == IN_BROKEN)
 		return rq->ref->error;
+	/* What was lent or claimed before was another broker's. */
+	if (rq->lost || (rq->ref && rq->ref->lending && rq->ref->announced &&
+			 rq->ref->state == IN_BINDING))
+		return -ECONNRESET;
+	if (rq->type == WIRE_ENCLOSE) {
+		r = in_lending_pair(rq, &theirs);
+		if (r < 0)
+			return r;
+	}
+	fd = theirs;
 	/* Its answers will bring descriptors: no client should have to wait for ALLOW then. */
 	if (rq->ref && rq->ref->bind == rq && rq->ref->fetch) {
 		r = in_output_allow(in);

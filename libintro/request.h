@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "wire/protocol.h"
@@ -22,16 +23,22 @@ struct in_request {
 	bool cancelled;			/* not to be asked again */
 	int failed;			/* a negative errno, to be told by the next dispatch */
 	struct intro_ref *ref;		/* NULL: none */
+	struct intro_ref *other;	/* LEND: the parent; SAME; GIVE: the recipient; or NULL */
+	uint8_t *enclosed;		/* owned. ENCLOSE: what is in MESSAGES */
+	size_t enclosed_len;		/* bytes */
 	int fd;				/* owned. HOLD: what to keep; CONNECT: an O_PATH of the
-					 * server's socket, while we connect to it; else -1 */
+					 * server's socket, while we connect to it; ENCLOSE: our
+					 * end of a pair; else -1 */
 	int socktype;			/* CONNECT */
 	bool waits;			/* CONNECT: for the name, until wait_until */
+	bool lost;			/* what it was about has gone */
 	uint32_t path;			/* CONNECT: while fd is there */
 	unsigned int delay_ms;		/* between attempts */
 	uint64_t wait_until;		/* CONNECT: clock.h */
 	uint64_t retry_at;		/* not to be sent, or connected, before; 0: now */
 	uint64_t session;		/* ATTEST's; CONNECT: while fd is there */
-	char name[WIRE_NAME_MAX + 1];	/* HOLD, TAKE; else "" */
+	uint64_t gift_usec;		/* GIVE: how long it waits */
+	char name[WIRE_NAME_MAX + 1];	/* HOLD, TAKE; GIVE: the door; else "" */
 };
 
 struct in_requests {
@@ -66,6 +73,9 @@ void in_request_withdraw(struct intro *in, struct in_request *rq);
 
 /* Its reference is being released: all that use it are withdrawn and answered. */
 void in_requests_forget(struct intro *in, struct intro_ref *ref);
+
+/* And those that have it in .other: what is not sent yet is answered, -ECANCELED. */
+void in_requests_forget_other(struct intro *in, const struct intro_ref *ref);
 
 /* Whether one that uses ref waits for its name to be served. */
 bool in_requests_wait_for(const struct intro *in, const struct intro_ref *ref);

@@ -75,6 +75,18 @@ void in_requests_forget(struct intro *in, struct intro_ref *ref)
 		in_timer_at(in, IN_AT_ONCE);
 }
 
+void in_requests_forget_other(struct intro *in, const struct intro_ref *ref)
+{
+	for (struct in_request *rq = in->requests.first; rq; rq = rq->next) {
+		if (rq->other != ref)
+			continue;
+		rq->other = NULL;
+		rq->lost = true;
+		if (!rq->sent)
+			in_request_fail(in, rq, -ECANCELED);
+	}
+}
+
 static void resend(struct intro *in, struct in_request *rq)
 {
 	int r = rq->cancelled ? -ECANCELED : in_request_send(in, rq);

@@ -84,6 +84,7 @@ static void put_limits(struct wire_writer *w, cfg_t *section)
 	put_count(w, TAG_MAX_HELD, cfg_getstr(limits, "held"));
 	put_count(w, TAG_MAX_FLIGHT, cfg_getstr(limits, "flight"));
 	put_count(w, TAG_MAX_WAITS, cfg_getstr(limits, "waits"));
+	put_count(w, TAG_MAX_REFERENCES, cfg_getstr(limits, "references"));
 }
 
 static void emit_settings(struct output *out, cfg_t *top)
@@ -149,6 +150,8 @@ static void emit_grant(struct output *out, cfg_t *door, cfg_t *grant)
 	if (lifetime)
 		wire_put_u64(w, TAG_LIFETIME, value_duration_us(lifetime));
 	put_count(w, TAG_USES, cfg_getstr(grant, "uses"));
+	put_count(w, TAG_SESSIONS, cfg_getstr(grant, "sessions"));
+	put_bool(w, TAG_LEASH, cfg_getstr(grant, "leash"));
 	finish(out);
 }
 

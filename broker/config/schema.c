@@ -14,6 +14,7 @@ static cfg_opt_t limits[] = {
 	CFG_STR("held", NULL, CFGF_NONE),
 	CFG_STR("flight", NULL, CFGF_NONE),
 	CFG_STR("waits", NULL, CFGF_NONE),
+	CFG_STR("references", NULL, CFGF_NONE),
 	CFG_END()
 };
 
@@ -33,6 +34,8 @@ static cfg_opt_t grant[] = {
 	CFG_STR_LIST("rights", NULL, CFGF_NODEFAULT),
 	CFG_STR("lifetime", NULL, CFGF_NONE),
 	CFG_STR("uses", NULL, CFGF_NONE),
+	CFG_STR("sessions", NULL, CFGF_NONE),
+	CFG_STR("leash", NULL, CFGF_NONE),
 	CFG_STR("label", NULL, CFGF_NONE),
 	CFG_END()
 };

@@ -170,9 +170,18 @@ uint32_t value_uid(const char *s)
 
 uint32_t value_right(const char *s)
 {
-	if (strcmp(s, "connect") == 0)
-		return RIGHT_CONNECT;
-	return strcmp(s, "serve") == 0 ? RIGHT_SERVE : 0;
+	static const struct {
+		const char *word;
+		uint32_t right;
+	} rights[] = {
+		{ "connect", RIGHT_CONNECT }, { "serve", RIGHT_SERVE }, { "give", RIGHT_GIVE },
+		{ "save", RIGHT_SAVE }, { "revoke", RIGHT_REVOKE },
+	};
+
+	for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
+		if (strcmp(s, rights[i].word) == 0)
+			return rights[i].right;
+	return 0;
 }
 
 static bool right_ok(const char *s)
@@ -188,6 +197,7 @@ static const struct value_form forms[] = {
 	{ "user", user_ok, "the name of a user" },
 	{ "connections", count_ok, COUNT }, { "names", count_ok, COUNT },
 	{ "held", count_ok, COUNT }, { "flight", count_ok, COUNT }, { "waits", count_ok, COUNT },
+	{ "references", count_ok, COUNT },
 	{ "place", place_ok, "the absolute path of a server's socket, whose last part is 1 to 64 "
 			     "of A-Z a-z 0-9 . _ - and does not begin with intro." },
 	{ "directory", value_path_ok, "the absolute path of a directory" },
@@ -195,9 +205,11 @@ static const struct value_form forms[] = {
 	{ "service", name_ok, "a service's name: " NAME_FORM },
 	{ "file", file_ok, "a file's name: 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with "
 			   "intro." },
-	{ "rights", right_ok, "\"connect\" or \"serve\"" },
+	{ "rights", right_ok, "\"connect\", \"serve\", \"give\", \"save\" or \"revoke\"" },
 	{ "lifetime", duration_ok, "a time such as 90s, 10m, 2h or 7d, at most 3650d" },
 	{ "uses", uses_ok, "a number from 1 to 1000000" },
+	{ "sessions", uses_ok, "a number from 1 to 1000000" },
+	{ "leash", bool_ok, "true or false" },
 	{ "label", label_ok, "1 to 128 printable ASCII bytes without \" \\ >" },
 };
 

@@ -13,8 +13,24 @@
 #include "conn.h"
 #include "grant.h"
 #include "introduce.h"
+#include "live.h"
 #include "peer.h"
 #include "service.h"
+
+static int track(struct grant *grant, const struct exporter *e, uint64_t number, int end,
+		 struct live_session **ret)
+{
+	if (!live_room(&grant->ref))
+		return -EUSERS;
+	return live_begin(&(struct live_start){
+		.ref = &grant->ref,
+		.door = grant->door,
+		.user = &grant->door->nobody,
+		.exporter = e,
+		.number = number,
+		.end = end,
+	}, ret);
+}
 
 int introduce_accepted(struct grant *grant, int fd)
 {
@@ -30,6 +46,7 @@ int introduce_accepted(struct grant *grant, int fd)
 		.path = e->way == WAY_FETCH ? PATH_SPLICED : PATH_LOCAL,
 		.ref = &grant->ref,
 	};
+	struct live_session *live = NULL;
 	int r;
 
 	peer_of(fd, &peer);
@@ -39,13 +56,16 @@ int introduce_accepted(struct grant *grant, int fd)
 		.pid = peer.pid,
 	};
 	who_len = (uint32_t)audit_write_who(grant->door, peer.uid, peer.pid, who);
-	r = session_send(e, &session, fd);
+	r = grant->ref.tracked ? track(grant, e, session.number, fd, &live) : 0;
+	if (r == 0)
+		r = session_send(e, &session, fd);
 	if (r == 0) {
 		ref_use(&grant->ref);
 		introduced(&grant->ref, &grant->door->account, NULL, who, who_len,
 			   session.number, WAY_LISTEN, (int)session.path);
 		return 0;
 	}
+	live_forget(live);
 	reaper_take(&board.reaper, fd);
 	grant->door->account.refusals++;
 	audit_write(&board.audit, &(struct audit_line){
@@ -55,5 +75,6 @@ int introduce_accepted(struct grant *grant, int fd)
 		.name = grant->name,
 		.error = r,
 	});
-	return r;
+	/* Whether there is room for the next is the service's matter only. */
+	return r == -EAGAIN || r == -EPIPE ? r : 0;
 }

@@ -22,6 +22,7 @@ enum resource {
 	RESOURCE_HELD,		/* descriptors kept for later */
 	RESOURCE_FLIGHT,	/* descriptors sent to it and not yet received */
 	RESOURCE_WAITS,		/* requests waiting */
+	RESOURCE_REFERENCES,	/* lent and given, and sessions that are counted */
 	RESOURCE_COUNT,
 };
 

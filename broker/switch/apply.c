@@ -10,6 +10,7 @@
 #include "board.h"
 #include "link.h"
 #include "orphans.h"
+#include "terms.h"
 
 int apply_take(int *fd)
 {
@@ -54,8 +55,6 @@ int apply_door(const struct wire_message *m, const struct from *from, struct doo
 int apply_grant_read(const struct wire_message *m, struct grant_words *w,
 		      struct grant_options *o)
 {
-	uint64_t lifetime = wire_u64(m, TAG_LIFETIME, 0);
-
 	if (wire_string(m, TAG_DOOR, w->door, sizeof w->door) < 0 ||
 	    wire_string(m, TAG_NAME, w->name, sizeof w->name) < 0)
 		return -EINVAL;
@@ -63,23 +62,28 @@ int apply_grant_read(const struct wire_message *m, struct grant_words *w,
 		memcpy(w->service, w->name, sizeof w->service);
 	if (wire_string(m, TAG_FILE, w->file, sizeof w->file) < 0)
 		memcpy(w->file, w->name, sizeof w->file);
-	wire_string(m, TAG_LABEL, w->label, sizeof w->label);
 	*o = (struct grant_options){
 		.name = w->name,
 		.service = w->service,
 		.file = w->file,
-		.terms = {
-			.rights = wire_u32(m, TAG_RIGHTS, RIGHT_CONNECT),
-			.uses = wire_u32(m, TAG_USES, REF_UNLIMITED),
-			.expires_usec = wire_u64(m, TAG_EXPIRES, UINT64_MAX),
-			.label = w->label,
-		},
 		.listener = -1,
 	};
-	if (lifetime)
-		o->terms.expires_usec = lifetime < UINT64_MAX / 2 ? timer_now() + lifetime :
-								    UINT64_MAX;
-	return 0;
+	return terms_read(m, RIGHT_CONNECT, w->label, &o->terms);
+}
+
+/* What a grant is made from: a reference by its number, or, kept, the grant of an entry. 0, or
+ * -ENOENT: it has gone, and what would have been made from it with it. */
+static int find_parent(const struct wire_message *m, const struct from *from,
+		       struct grant_options *o)
+{
+	uint64_t id = wire_u64(m, TAG_PARENT, 0);
+	struct grant *grant;
+
+	if (!wire_has(m, TAG_PARENT))
+		return 0;
+	grant = from->entry ? grant_by_entry(id) : NULL;
+	o->parent = grant ? &grant->ref : from->entry ? NULL : ref_by_id(id);
+	return o->parent ? 0 : -ENOENT;
 }
 
 int apply_grant(const struct wire_message *m, const struct from *from)
@@ -95,6 +99,9 @@ int apply_grant(const struct wire_message *m, const struct from *from)
 	door = door_find(words.door);
 	if (!door)
 		return -ENOENT;
+	r = find_parent(m, from, &o);
+	if (r < 0)
+		return r;
 	o.origin = from->origin;
 	o.entry = from->entry;
 	if (from->entry) {

@@ -25,7 +25,7 @@ int apply_take(int *fd);
 /* DOOR_ADD. 0, -EINVAL, -EEXIST or what the directory gave. */
 int apply_door(const struct wire_message *m, const struct from *from, struct door **ret);
 
-/* GRANT. 0, -EINVAL, -ENOENT (no such door), -EEXIST, -EDQUOT, … */
+/* GRANT. 0, -EINVAL, -ENOENT (no such door, or parent), -EEXIST, -EDQUOT, … */
 int apply_grant(const struct wire_message *m, const struct from *from);
 
 /* A GRANT's terms, read into words, which the options point into. 0 or -EINVAL. */

@@ -127,6 +127,13 @@ static inline char *put_time(struct audit *a, char *p)
 	return put_bytes(p, a->time, AUDIT_TIME_LEN);
 }
 
+static char *put_label(char *p, const char *label)
+{
+	p = put_field(p, " label=\"", label);
+	*p++ = '"';
+	return p;
+}
+
 size_t audit_write_who(const struct door *door, int64_t uid, int64_t pid, char *out)
 {
 	char *p = put_field(out, " door=", door->name);
@@ -223,10 +230,18 @@ void audit_write(struct audit *a, const struct audit_line *l)
 	*p++ = ' ';
 	p = put_text(p, l->event);
 	p = put_bytes(p, l->who, l->who_len);
+	if (l->what)
+		p = put_field(p, " what=", l->what);
 	if (l->about)
 		p = put_field(p, " about=", l->about);
 	if (l->name && l->name[0])
 		p = put_field(p, " name=", l->name);
+	if (l->reference)
+		p = put_count(p, " reference=", l->reference);
+	if (l->of)
+		p = put_count(p, " of=", l->of);
+	if (l->label)
+		p = put_label(p, l->label);
 	if (l->error < 0)
 		p = put_error(p, -l->error);
 	end_line(a, line, p);
@@ -244,10 +259,10 @@ void audit_introduced(struct audit *a, const struct audit_introduction *i)
 	p = put_bytes(p, i->who, i->who_len);
 	p = put_bytes(put_word(p, " name="), i->name, i->name_len);
 	p = put_bytes(put_word(p, " service="), i->service, i->service_len);
-	if (i->label) {
-		p = put_field(p, " label=\"", i->label);
-		*p++ = '"';
-	}
+	if (i->reference)
+		p = put_count(p, " reference=", i->reference);
+	if (i->label)
+		p = put_label(p, i->label);
 	p = put_bytes(put_word(p, " way="), way->text, way->len);
 	p = i->path == PATH_SPLICED ? put_word(p, " path=spliced") : put_word(p, " path=local");
 	end_line(a, line, p);

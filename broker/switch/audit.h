@@ -44,6 +44,9 @@ struct audit_line {
 	const char *who;	/* from audit_write_who(), who_len bytes */
 	const char *about;	/* a door that administration is about */
 	const char *name;	/* as the client said it, already checked */
+	const char *label;
+	const char *what;	/* that was refused, where it has no name */
+	uint64_t reference, of;	/* numbers of a reference, and of what it was made from */
 	uint32_t who_len;
 	int error;
 };
@@ -63,6 +66,7 @@ void audit_write(struct audit *a, const struct audit_line *line);
 /* The line of an introduction, field by field in the order of the line. */
 struct audit_introduction {
 	uint64_t session;
+	uint64_t reference;	/* 0: nothing but a grant of the service */
 	const char *who;
 	uint32_t who_len;
 	int way, path;

@@ -44,6 +44,9 @@ struct board {
 
 	struct account limits;		/* the defaults for doors and uids */
 	struct list flights;		/* connections with descriptors in flight */
+	struct list live_sessions;
+	struct table gifts;		/* by their numbers */
+	struct list gift_list;
 	uint32_t flight_total, flight_max, flight_unit;
 	uint32_t conns_max;		/* connections that the descriptor table allows */
 	uint32_t conns_used;

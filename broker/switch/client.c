@@ -17,6 +17,9 @@
 #include "door.h"
 #include "introduce.h"
 #include "offering.h"
+#include "gift.h"
+#include "handle.h"
+#include "lending.h"
 #include "ref.h"
 #include "service.h"
 #include "wait.h"
@@ -122,15 +125,22 @@ static bool is_seqpacket(int fd)
 	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && !listening;
 }
 
-/* The depositor may have died already, or deposited nonsense; no reply travels here. */
-static int on_join(struct conn *conn, const struct wire_message *m, int *fd)
+bool client_may_join(int fd)
 {
 	int off = 0;
 
+	if (!is_seqpacket(fd) || !peer_is_unnamed(fd))
+		return false;
+	setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
+	return true;
+}
+
+/* The depositor may have died already, or deposited nonsense; no reply travels here. */
+static int on_join(struct conn *conn, const struct wire_message *m, int *fd)
+{
 	(void)m;
-	if (!is_seqpacket(*fd) || !peer_is_unnamed(*fd))
+	if (!client_may_join(*fd))
 		return 0;
-	setsockopt(*fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 	conn_new(conn->door, *fd, true);
 	*fd = -1;
 	return 0;
@@ -169,6 +179,13 @@ static const struct {
 	[WIRE_CANCEL] = { on_cancel, NONE, false },
 	[WIRE_FETCHED] = { on_fetched, OPTIONAL, false },
 	[WIRE_ATTEST] = { on_attest, NONE, false },
+	[WIRE_LEND] = { on_lend, NONE, false },
+	[WIRE_REVOKE] = { on_revoke, NONE, false },
+	[WIRE_ENCLOSE] = { on_enclose, REQUIRED, false },
+	[WIRE_STAT] = { on_stat, NONE, false },
+	[WIRE_SAME] = { on_same, NONE, false },
+	[WIRE_GIVE] = { on_give, NONE, false },
+	[WIRE_CLAIM] = { on_claim, NONE, false },
 };
 
 int client_dispatch(struct conn *conn, const struct wire_message *m, int *fd)

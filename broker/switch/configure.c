@@ -13,6 +13,7 @@
 #include "apply.h"
 #include "board.h"
 #include "link.h"
+#include "live.h"
 #include "place.h"
 #include "service.h"
 
@@ -39,13 +40,16 @@ static void door_again(struct door *door, const struct wire_message *m,
 static bool same_terms(const struct grant *grant, const struct grant_options *o,
 		       const struct wire_message *m)
 {
-	const char *label = grant->ref.label ? grant->ref.label : "";
+	const char *label = grant->ref.own_label ? ref_own_label(&grant->ref) : "";
+	uint32_t sessions = grant->ref.live ? grant->ref.live->max : REF_UNLIMITED;
 
 	/* A lifetime or a number of uses is granted anew by naming it anew only where it
 	 * was not granted before. */
 	return strcmp(grant->ref.service->name, o->service) == 0 &&
 	       strcmp(grant->file, o->file) == 0 && grant->ref.rights == o->terms.rights &&
-	       strcmp(label, o->terms.label) == 0 &&
+	       strcmp(label, o->terms.label) == 0 && sessions == o->terms.sessions &&
+	       grant->ref.leashed == o->terms.leash &&
+	       grant->ref.parent == &grant->ref.service->root &&
 	       (grant->ref.uses == REF_UNLIMITED) == (o->terms.uses == REF_UNLIMITED) &&
 	       (grant->ref.expires_usec == UINT64_MAX) == !wire_has(m, TAG_LIFETIME);
 }

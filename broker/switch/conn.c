@@ -19,10 +19,14 @@
 #include "client.h"
 #include "door.h"
 #include "flight.h"
+#include "gift.h"
+#include "enclosure.h"
+#include "handle.h"
 #include "handover.h"
 #include "listing.h"
+#include "live.h"
+#include "maker.h"
 #include "queue.h"
-#include "ref.h"
 #include "service.h"
 #include "wait.h"
 
@@ -57,13 +61,14 @@ static int set_up(struct conn *conn, struct door *door, int fd)
 
 	if (r < 0)
 		return r;
-	conn->user = door->by_uid ? user_get((uint32_t)peer.uid) : &door->nobody;
+	conn->user = door->user ? door->user :
+		     door->by_uid ? user_get((uint32_t)peer.uid) : &door->nobody;
 	if (!conn->user)
 		return -ENOMEM;
 	user_hold(conn->user);
 	conn->peer = peer;
 	conn->door = door;
-	conn->account = &door->account;
+	conn->account = &door_charged(door)->account;
 	if (name_it(conn) < 0) {
 		user_release(conn->user);
 		return -ENOMEM;
@@ -82,7 +87,7 @@ static int set_up(struct conn *conn, struct door *door, int fd)
 	return 0;
 }
 
-void conn_new(struct door *door, int fd, bool joined)
+struct conn *conn_new(struct door *door, int fd, bool joined)
 {
 	struct conn *conn = calloc(1, sizeof *conn);
 	int r = !conn ? -ENOMEM : joined && door_table_full() ? -EDQUOT : set_up(conn, door, fd);
@@ -93,7 +98,7 @@ void conn_new(struct door *door, int fd, bool joined)
 		if (conn)
 			free(conn->who);
 		free(conn);
-		return;
+		return NULL;
 	}
 	conn->window = CONN_WINDOW_CLIENT;
 	conn->admin = door->admin;
@@ -102,6 +107,7 @@ void conn_new(struct door *door, int fd, bool joined)
 	list_init(&conn->waits);
 	list_init(&conn->slot_waits);
 	list_init(&conn->starved);
+	list_init(&conn->leashes);
 	list_init(&conn->queue);
 	list_init(&conn->in_flights);
 	list_init(&conn->in_watchers);
@@ -109,6 +115,7 @@ void conn_new(struct door *door, int fd, bool joined)
 	list_append(&door->conns, &conn->in_door);
 	list_append(&board.conns, &conn->in_board);
 	board.conns_used++;
+	return conn;
 }
 
 /* Nothing of it is left: give back what it was charged for. */
@@ -124,6 +131,7 @@ static void conn_end(struct conn *conn)
 	else
 		close(conn->source.fd);
 	door_room(conn->door);
+	enclosure_settle(conn->door);
 	board_bury(conn);
 }
 
@@ -171,6 +179,10 @@ void conn_close(struct conn *conn)
 		handle_free(handle);
 	table_clear(&conn->handles);
 	table_clear(&conn->fetches);
+	live_cut_of(conn);
+	gifts_end_of(conn);
+	maker_release(conn->maker);
+	conn->maker = NULL;
 	handover_drop(conn);
 	queue_clear(conn);
 	listing_free(conn->listing);

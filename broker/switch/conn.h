@@ -18,6 +18,7 @@
 struct door;
 struct handover;
 struct listing;
+struct maker;
 struct recent;
 
 /* Descriptors that may be on their way to a connection. A client asks, waits and receives,
@@ -58,6 +59,8 @@ struct conn {
 	struct list waits;
 	struct list slot_waits;		/* waits for room in its own window */
 	struct list starved;		/* its exporters whose clients wait for its window */
+	struct list leashes;		/* live sessions that it is to shut down at their end */
+	struct maker *maker;		/* NULL: it has lent and given nothing yet */
 	struct list in_watchers;
 	struct list in_doomed;
 	struct listing *listing;	/* owned; a LIST under way */
@@ -71,8 +74,8 @@ struct conn {
 };
 
 /* A new connection through a door, of the given socket (taken over in any case). joined: the
- * socket was deposited, so its description is shared with a stranger. */
-void conn_new(struct door *door, int fd, bool joined);
+ * socket was deposited, so its description is shared with a stranger. NULL: it was refused. */
+struct conn *conn_new(struct door *door, int fd, bool joined);
 
 /* Its end: requests, names and what it served are gone. Freed at the end of the round; or, where
  * its peer has not read what it was sent, when that is read or thrown away: until then it is in

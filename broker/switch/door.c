@@ -18,9 +18,12 @@
 #include "../../libintro/wire/packet.h"
 #include "board.h"
 #include "conn.h"
+#include "enclosure.h"
 #include "grant.h"
+#include "lent.h"
 #include "link.h"
 #include "listener.h"
+#include "live.h"
 #include "service.h"
 #include "wait.h"
 
@@ -89,7 +92,7 @@ void door_room(struct door *door)
 		accept_again(list_entry(it, struct door, in_board));
 }
 
-static struct door *door_alloc(const char *name)
+struct door *door_alloc(const char *name)
 {
 	struct door *door = calloc(1, sizeof *door);
 
@@ -99,6 +102,8 @@ static struct door *door_alloc(const char *name)
 	account_init(&door->account, board.limits.max);
 	user_init_nobody(&door->nobody);
 	list_init(&door->conns);
+	list_init(&door->enclosures);
+	list_init(&door->in_board);
 	list_init(&door->grant_list);
 	list_init(&door->unnamed_waits);
 	door->dir = door->export_dir = door->listener.fd = -1;
@@ -237,10 +242,14 @@ int door_new_control(int listener, bool activated, struct door **ret)
 
 void door_remove(struct door *door)
 {
+	while (!list_empty(&door->enclosures))
+		enclosure_end(list_entry(door->enclosures.next, struct door, in_board));
 	while (!list_empty(&door->conns))
 		conn_close(list_entry(door->conns.next, struct conn, in_door));
 	while (!list_empty(&door->grant_list))
 		grant_free(list_entry(door->grant_list.next, struct grant, in_door), -ENOENT);
+	lent_end_of(door);
+	live_uncharge(door);
 	list_foreach_safe(it, &board.service_list) {
 		struct service *service = list_entry(it, struct service, in_board);
 

@@ -18,10 +18,16 @@ struct ref;
 
 enum origin { ORIGIN_CONFIG = 1, ORIGIN_RUNTIME = 2, ORIGIN_BUILTIN = 3 };
 
+/* An enclosure is a door, too: one without a directory, to a set of names that somebody who came
+ * through another door has put together (enclosure.h). It is known by that door's name. */
+
 struct door {
 	struct source listener;		/* intro.sock */
 	struct account account;
 	struct user nobody;		/* charged where the door's own account is what limits */
+	struct door *within;		/* an enclosure's: that is charged for it, with the */
+	struct user *user;		/* user; NULL: a door of its own */
+	struct list enclosures;		/* in_board of those within it */
 	struct list in_board;
 	struct list conns;
 	struct table grants;		/* by name */
@@ -42,6 +48,15 @@ struct door {
 	bool activated;			/* its listener is the service manager's: it stays */
 	char name[65];
 };
+
+/* Whose account is charged for what comes through it. */
+static inline struct door *door_charged(struct door *door)
+{
+	return door->within ? door->within : door;
+}
+
+/* A door of no kind yet; NULL when out of memory. */
+struct door *door_alloc(const char *name);
 
 /* The descriptor table has no room for another stranger's connection. */
 bool door_table_full(void);

@@ -100,7 +100,8 @@ static bool accept_one(struct grant *grant)
 		source_set(&grant->listener, 0);
 		return false;
 	}
-	if (ref_check(&grant->ref, RIGHT_CONNECT) < 0) {
+	fd = ref_check(&grant->ref, RIGHT_CONNECT);
+	if (fd < 0 && fd != -EUSERS) {
 		close_path(grant);
 		return false;
 	}
@@ -207,9 +208,12 @@ void grant_unclaimed(struct grant *grant)
 
 void grant_update(struct grant *grant)
 {
+	int r;
+
 	if (grant->door->dir < 0 || !(grant->ref.rights & RIGHT_CONNECT))
 		return;
-	if (ref_check(&grant->ref, RIGHT_CONNECT) < 0) {
+	r = ref_check(&grant->ref, RIGHT_CONNECT);
+	if (r < 0 && r != -EUSERS) {
 		close_path(grant);
 	} else if (grant->ref.service->placement) {
 		grant->inherited = false;
@@ -226,11 +230,8 @@ void grant_update(struct grant *grant)
 static int check(const struct door *door, const struct grant_options *o)
 {
 	if (!wire_name_ok(o->name, strlen(o->name)) ||
-	    !wire_name_ok(o->service, strlen(o->service)) ||
-	    !wire_file_ok(o->file, strlen(o->file)) || o->terms.rights == 0 ||
-	    (o->terms.rights & ~(uint32_t)RIGHTS_ALL) ||
-	    (o->terms.label && o->terms.label[0] &&
-	     !wire_label_ok(o->terms.label, strlen(o->terms.label))))
+	    (!o->parent && !wire_name_ok(o->service, strlen(o->service))) ||
+	    !wire_file_ok(o->file, strlen(o->file)))
 		return -EINVAL;
 	if (grant_find(door, o->name))
 		return -EEXIST;
@@ -251,8 +252,9 @@ static struct grant *grant_alloc(struct door *door, const struct grant_options *
 	grant->door = door;
 	grant->origin = o->origin;
 	grant->round = board.config_round;
-	grant->id = board.next_id++;
-	grant->entry = o->entry ? o->entry : board.next_entry++;
+	/* What is made from something that ends with us ends with us, too. */
+	if (!door->within && (!o->parent || o->parent->kind != REF_LENT))
+		grant->entry = o->entry ? o->entry : board.next_entry++;
 	grant->listener.fd = o->listener;
 	grant->listener.ready = o->listener >= 0 ? grant_ready : NULL;
 	grant->expiry.due = grant_expire;
@@ -262,6 +264,7 @@ static struct grant *grant_alloc(struct door *door, const struct grant_options *
 
 int grant_new(struct door *door, const struct grant_options *o, struct grant **ret)
 {
+	struct account *account = &door_charged(door)->account;
 	struct service *service;
 	struct grant *grant;
 	struct list again;
@@ -269,20 +272,23 @@ int grant_new(struct door *door, const struct grant_options *o, struct grant **r
 
 	if (r < 0)
 		return r;
-	if (!account_take(&door->account, NULL, RESOURCE_NAMES))
+	if (!account_take(account, door->user, RESOURCE_NAMES))
 		return -EDQUOT;
-	service = service_get(o->service, true);
+	service = o->parent ? o->parent->service : service_get(o->service, true);
 	grant = service ? grant_alloc(door, o) : NULL;
-	if (!grant || ref_init_child(&grant->ref, &service->root, &o->terms) < 0 ||
-	    table_add(&door->grants, table_hash_name(o->name, strlen(o->name)), grant) < 0) {
-		/* out of memory: a reference without a table entry is broken again */
-		if (grant && grant->ref.parent)
-			ref_break(&grant->ref, -ENOMEM);
+	r = grant ? ref_init_child(&grant->ref, REF_GRANT, o->parent ? o->parent : &service->root,
+				   &o->terms) : -ENOMEM;
+	if (r == 0) {
+		r = table_add(&door->grants, table_hash_name(o->name, strlen(o->name)), grant);
+		if (r < 0)
+			ref_break(&grant->ref, r);
+	}
+	if (r < 0) {
 		free(grant);
 		if (service)
 			service_settle(service);
-		account_give(&door->account, NULL, RESOURCE_NAMES);
-		return -ENOMEM;
+		account_give(account, door->user, RESOURCE_NAMES);
+		return r;
 	}
 	list_append(&door->grant_list, &grant->in_door);
 	door->aliases += strcmp(grant->name, grant->file) != 0;
@@ -307,6 +313,18 @@ int grant_new(struct door *door, const struct grant_options *o, struct grant **r
 	return 0;
 }
 
+struct grant *grant_by_entry(uint64_t entry)
+{
+	list_foreach(it, &board.doors)
+		list_foreach(jt, &list_entry(it, struct door, in_board)->grant_list) {
+			struct grant *grant = list_entry(jt, struct grant, in_door);
+
+			if (grant->entry == entry)
+				return grant;
+		}
+	return NULL;
+}
+
 void grant_free(struct grant *grant, int error)
 {
 	struct door *door = grant->door;
@@ -318,7 +336,7 @@ void grant_free(struct grant *grant, int error)
 	door->aliases -= strcmp(grant->name, grant->file) != 0;
 	list_remove(&grant->in_service);
 	table_remove(&door->grants, table_hash_name(grant->name, strlen(grant->name)), grant);
-	account_give(&door->account, NULL, RESOURCE_NAMES);
+	account_give(&door_charged(door)->account, door->user, RESOURCE_NAMES);
 	drop_listener(grant);
 	if (door->dir >= 0)
 		unlinkat(door->dir, grant->file, 0);

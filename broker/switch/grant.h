@@ -24,8 +24,7 @@ struct grant {
 	struct list in_door, in_service;
 	struct list in_retries;	/* of accept_retries */
 	struct timer expiry;
-	uint64_t id;
-	uint64_t entry;		/* the parent's */
+	uint64_t entry;		/* the parent's; 0: not kept there */
 	uint32_t round;		/* the last configuration that named it */
 	uint32_t kept_uses;	/* what the parent would give back */
 	enum origin origin;
@@ -40,6 +39,7 @@ struct grant {
 
 struct grant_options {
 	const char *name, *service, *file;
+	struct ref *parent;	/* NULL: the service itself */
 	struct terms terms;
 	enum origin origin;
 	int listener;		/* -1, or one that was kept (taken over) */
@@ -53,9 +53,12 @@ struct grant *grant_find(const struct door *door, const char *name);
 /* Does this file in the door stand for a grant? */
 bool grant_has_file(const struct door *door, const char *file);
 
-/* Put a reference into a door. 0, -EINVAL, -EEXIST (name or file), -EDQUOT, -ENOMEM or what
- * the directory gave. */
+/* Put a reference into a door. 0, -EINVAL, -EEXIST (name or file), -EDQUOT, -ENOMEM, what
+ * ref_init_child() says or the directory gave. */
 int grant_new(struct door *door, const struct grant_options *options, struct grant **ret);
+
+/* The grant that the parent process knows by this number, or NULL. */
+struct grant *grant_by_entry(uint64_t entry);
 
 /* Take it out again. error: what the holders of its reference are told. */
 void grant_free(struct grant *grant, int error);

@@ -18,6 +18,7 @@
 #include "door.h"
 #include "flight.h"
 #include "grant.h"
+#include "handle.h"
 #include "place.h"
 #include "service.h"
 #include "wait.h"
@@ -25,7 +26,7 @@
 void introduce_refuse(struct conn *conn, const struct request *rq, int error)
 {
 	const struct handle *handle = rq->ref ? handle_find(conn, rq->ref) : NULL;
-	const char *name = handle ? handle->ref->service->name : NULL;
+	const char *name = handle ? ref_name(handle->ref) : NULL;
 
 	/* A name that was never looked up successfully has not been checked. */
 	if (wire_name_ok(rq->name, strlen(rq->name)))
@@ -90,8 +91,10 @@ void introduced(struct ref *ref, struct account *door, struct account *user, con
 		uint32_t who_len, uint64_t session, int way, int path)
 {
 	struct service *service = ref->service;
-	/* what the door calls it */
-	const struct grant *grant = ref->parent ? list_entry(ref, struct grant, ref) : NULL;
+	/* what the door calls it, whose length is known of the commonest */
+	const struct grant *grant = ref->kind == REF_GRANT ? list_entry(ref, struct grant, ref) :
+							     NULL;
+	const char *name = grant ? grant->name : ref_name(ref);
 
 	door->introductions++;
 	if (user)
@@ -100,11 +103,12 @@ void introduced(struct ref *ref, struct account *door, struct account *user, con
 	audit_introduced(&board.audit, &(struct audit_introduction){
 		.who = who,
 		.who_len = who_len,
-		.name = grant ? grant->name : service->name,
-		.name_len = grant ? grant->name_len : service->name_len,
+		.name = name,
+		.name_len = grant ? grant->name_len : strlen(name),
 		.service = service->name,
 		.service_len = service->name_len,
 		.label = ref->label,
+		.reference = ref->depth > 1 ? ref->id : 0,
 		.session = session,
 		.way = way,
 		.path = path,
@@ -156,12 +160,27 @@ bool asking_answer(struct asking *a, int fd, uint64_t session, uint32_t way)
 	return false;
 }
 
+/* Of which sessions can anybody say when they have ended? And what is placed is connected to
+ * behind our back, as often as its holder likes. */
+static bool way_bears(const struct asking *a)
+{
+	const struct service *service = a->service;
+	const struct exporter *e = service->exporter;
+
+	if (a->ref->tracked)
+		return e ? e->way == WAY_PAIR && a->request.type != SOCK_DGRAM :
+			   service->held < 0 && !service->placement;
+	return !a->ref->counted || e || service->held >= 0 || !service->placement;
+}
+
 static void by_service(struct asking *a)
 {
 	struct exporter *e = a->service->exporter;
 	uint32_t type = a->request.type;
 
-	if (e && !(e->types >> type & 1))
+	if (!way_bears(a))
+		asking_refuse(a, -EOPNOTSUPP);
+	else if (e && !(e->types >> type & 1))
 		asking_refuse(a, -EPROTOTYPE);
 	else if (e && e->way == WAY_PAIR)
 		by_pair(a, e);

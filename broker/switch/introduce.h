@@ -36,8 +36,8 @@ void introduce(struct conn *conn, const struct request *request, struct wait *wa
 /* Give a client the socket that the agent opened for it (wait->fd), or park it again. */
 void introduce_fetched(struct wait *wait);
 
-/* A connection was accepted on a grant's path socket (taken over). 0; -EAGAIN: the service
- * has no room, accept no more now. */
+/* A connection was accepted on a grant's path socket (taken over). 0: introduced, or refused by
+ * the grant's terms; -EAGAIN: the service has no room, accept no more now. */
 int introduce_accepted(struct grant *grant, int fd);
 
 /* Refuse a request, with its audit line. */

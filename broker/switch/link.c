@@ -20,6 +20,7 @@
 #include "grant.h"
 #include "place.h"
 #include "service.h"
+#include "terms.h"
 
 /* Uses that a crash may burn, of a grant with many; of one with few it burns none. */
 #define USES_BLOCK 64u
@@ -89,7 +90,7 @@ void link_keep_grant(struct grant *grant)
 	struct wire_writer w;
 	uint32_t uses = grant->ref.uses;
 
-	if (board.stopping)
+	if (board.stopping || grant->entry == 0)
 		return;
 	if (uses != REF_UNLIMITED && uses > USES_MANY)
 		uses -= USES_BLOCK;
@@ -97,13 +98,13 @@ void link_keep_grant(struct grant *grant)
 	wire_begin(&w, packet, sizeof packet, WIRE_GRANT, 0, 0, 0);
 	wire_put_string(&w, TAG_NAME, grant->name);
 	wire_put_string(&w, TAG_DOOR, grant->door->name);
-	if (grant->ref.label)
-		wire_put_string(&w, TAG_LABEL, grant->ref.label);
+	terms_write_label(&grant->ref, &w);
 	wire_put_string(&w, TAG_FILE, grant->file);
 	wire_put_string(&w, TAG_SERVICE, grant->ref.service->name);
-	wire_put_u32(&w, TAG_RIGHTS, grant->ref.rights);
-	if (uses != REF_UNLIMITED)
-		wire_put_u32(&w, TAG_USES, uses);
+	terms_write(&grant->ref, uses, &w);
+	if (grant->ref.parent->kind == REF_GRANT)
+		wire_put_u64(&w, TAG_PARENT,
+			     list_entry(grant->ref.parent, struct grant, ref)->entry);
 	if (grant->given || grant->placed)
 		wire_put_u32(&w, TAG_WHAT, grant->given ? ENTRY_LISTENER_GIVEN : ENTRY_PLACED);
 	if (grant->ref.expires_usec != UINT64_MAX)

@@ -16,11 +16,16 @@
 #include "door.h"
 #include "flight.h"
 #include "grant.h"
+#include "lent.h"
+#include "live.h"
 #include "place.h"
 #include "service.h"
+#include "terms.h"
+#include "walk.h"
 
 struct listing {
 	uint32_t serial, what;
+	struct walk walk;	/* of references */
 	uint64_t cursor;	/* ids up to this one have been shown */
 	char door[65], name[65];	/* "": all */
 };
@@ -143,9 +148,9 @@ static bool next_service(struct listing *l, struct wire_writer *w)
 	list_foreach(it, &board.service_list) {
 		const struct service *service = list_entry(it, struct service, in_board);
 
-		if (service->id <= l->cursor || !wanted(l->name, service->name))
+		if (service->root.id <= l->cursor || !wanted(l->name, service->name))
 			continue;
-		l->cursor = service->id;
+		l->cursor = service->root.id;
 		write_service(w, service);
 		return true;
 	}
@@ -179,16 +184,16 @@ static bool next_grant(struct listing *l, struct wire_writer *w)
 		list_foreach(jt, &door->grant_list) {
 			const struct grant *grant = list_entry(jt, struct grant, in_door);
 
-			if (grant->id <= l->cursor || !wanted(l->name, grant->name))
+			if (grant->ref.id <= l->cursor || !wanted(l->name, grant->name))
 				continue;
-			if (!first || grant->id < first->id)
+			if (!first || grant->ref.id < first->ref.id)
 				first = grant;
 			break;
 		}
 	}
 	if (!first)
 		return false;
-	l->cursor = first->id;
+	l->cursor = first->ref.id;
 	write_grant(w, first);
 	return true;
 }
@@ -253,9 +258,58 @@ static bool next_status(struct listing *l, struct wire_writer *w)
 	return true;
 }
 
+static uint32_t kind_of(const struct ref *ref)
+{
+	if (ref->kind != REF_LENT)
+		return ref->kind == REF_GRANT ? KIND_OF_GRANT : KIND_OF_SERVICE;
+	return lent_was_given(list_entry(ref, const struct lent, ref)) ? KIND_OF_GIVEN :
+									 KIND_OF_LENT;
+}
+
+static void write_reference(struct wire_writer *w, struct ref *ref)
+{
+	const struct grant *grant = ref->kind == REF_GRANT ? list_entry(ref, struct grant, ref) :
+							     NULL;
+	uint32_t live = live_count(ref);
+	char text[WIRE_TEXT_MAX + 1];
+	uint64_t now = timer_now();
+
+	wire_put_string(w, TAG_NAME, grant ? grant->name : ref->service->name);
+	if (grant)
+		wire_put_string(w, TAG_DOOR, grant->door->name);
+	terms_write_label(ref, w);
+	wire_put_string(w, TAG_SERVICE, ref->service->name);
+	terms_write(ref, ref->uses, w);
+	if (ref->parent)
+		wire_put_u64(w, TAG_PARENT, ref->parent->id);
+	wire_put_u64(w, TAG_REFERENCE, ref->id);
+	ref_provenance(ref, text, sizeof text);
+	wire_put_string(w, TAG_PROVENANCE, text);
+	if (ref->live)
+		wire_put_u32(w, TAG_LIVE, live);
+	wire_put_u32(w, TAG_WHAT, kind_of(ref));
+	wire_put_u32(w, TAG_STATE, state_of(ref->service));
+	if (ref->expires_usec != UINT64_MAX)
+		wire_put_u64(w, TAG_EXPIRES, ref->expires_usec > now ? ref->expires_usec - now : 0);
+}
+
+static bool next_reference(struct listing *l, struct wire_writer *w)
+{
+	struct ref *ref;
+
+	while ((ref = walk_next(&l->walk))) {
+		if (!wanted(l->name, ref->service->name))
+			continue;
+		write_reference(w, ref);
+		return true;
+	}
+	return false;
+}
+
 static bool (*const nexts[])(struct listing *l, struct wire_writer *w) = {
 	[WHAT_SERVICES] = next_service, [WHAT_DOORS] = next_door, [WHAT_GRANTS] = next_grant,
 	[WHAT_USAGE] = next_usage,	[WHAT_STATUS] = next_status,
+	[WHAT_REFERENCES] = next_reference,
 };
 
 void listing_free(struct listing *listing)
@@ -269,6 +323,7 @@ bool listing_continue(struct conn *conn)
 	uint8_t packet[WIRE_PACKET_MAX];
 	struct wire_writer w;
 
+	walk_pause(&l->walk);
 	while (!conn->doomed && list_empty(&conn->queue)) {
 		wire_begin(&w, packet, sizeof packet, WIRE_ROW, l->serial, 0, 0);
 		if (!nexts[l->what](l, &w)) {
@@ -287,7 +342,7 @@ int listing_start(struct conn *conn, const struct wire_message *m)
 	uint32_t what = wire_u32(m, TAG_WHAT, 0);
 	struct listing *l;
 
-	if (what < WHAT_SERVICES || what > WHAT_STATUS) {
+	if (what < WHAT_SERVICES || what > WHAT_REFERENCES) {
 		conn_reply(conn, m->head.serial, -EINVAL);
 		return 0;
 	}

@@ -22,6 +22,7 @@
 #include "introduce.h"
 #include "place.h"
 #include "recent.h"
+#include "handle.h"
 #include "ref.h"
 #include "service.h"
 #include "wait.h"
@@ -70,16 +71,20 @@ static int resolve_to_serve(struct conn *conn, const struct wire_message *m, cha
 
 static int serve(struct conn *conn, const struct wire_message *m, char name[65])
 {
-	uint32_t way = wire_u32(m, TAG_WAY, WAY_PAIR);
-	uint32_t types = wire_u32(m, TAG_SOCKTYPES, 1u << SOCK_STREAM);
+	const struct exporter terms = {
+		.way = wire_u32(m, TAG_WAY, WAY_PAIR),
+		.types = wire_u32(m, TAG_SOCKTYPES, 1u << SOCK_STREAM),
+		.ends_sessions = wire_u32(m, TAG_LEASH, 0) != 0,
+		.same_userns = board.userns && wire_u64(m, TAG_USERNS, 0) == board.userns,
+	};
 	uint32_t batch = wire_u32(m, TAG_BATCH, 1);
 	struct service *service;
 	struct handle *handle;
 	struct ref *ref;
 	int r;
 
-	if ((way != WAY_PAIR && way != WAY_FETCH) || types == 0 || types & ~SOCKET_TYPES ||
-	    batch < 1 || batch > WIRE_BATCH_MAX)
+	if ((terms.way != WAY_PAIR && terms.way != WAY_FETCH) || terms.types == 0 ||
+	    terms.types & ~SOCKET_TYPES || batch < 1 || batch > WIRE_BATCH_MAX)
 		return -EINVAL;
 	r = resolve_to_serve(conn, m, name, &ref);
 	if (r < 0)
@@ -88,8 +93,7 @@ static int serve(struct conn *conn, const struct wire_message *m, char name[65])
 	service->pins++;
 	r = handle_bind(conn, m->head.ref, ref, &handle);
 	if (r == 0) {
-		r = exporter_new(handle, way, types,
-				 board.userns && wire_u64(m, TAG_USERNS, 0) == board.userns);
+		r = exporter_new(handle, &terms);
 		if (r < 0)
 			handle_free(handle);
 		else if (batch > conn->batch)
@@ -258,7 +262,7 @@ static int give_listener(struct conn *conn, uint32_t serial, struct grant *grant
 int on_listeners(struct conn *conn, const struct wire_message *m, int *fd)
 {
 	struct handle *handle = handle_find(conn, m->head.ref);
-	int r = handle && handle->exporter ? 0 : -EINVAL;
+	int r = handle && handle_exporter(handle) ? 0 : -EINVAL;
 
 	(void)fd;
 	if (r == 0) {

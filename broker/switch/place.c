@@ -18,6 +18,7 @@
 #include "../../libintro/wire/name.h"
 #include "board.h"
 #include "conn.h"
+#include "handle.h"
 #include "door.h"
 #include "grant.h"
 #include "link.h"
@@ -207,8 +208,6 @@ int placement_new(struct service *service, struct handle *handle, int dir, const
 	}
 	p->handle = handle;
 	p->round = board.config_round;
-	if (handle)
-		handle->placement = p;
 	service->placement = p;
 	list_append(&placements, &p->in_board);
 	relink(p);
@@ -247,7 +246,6 @@ void placement_free(struct placement *p)
 	if (p->handle) {
 		struct conn *conn = p->handle->conn;
 
-		p->handle->placement = NULL;
 		account_give(conn->account, conn->user, RESOURCE_HELD);
 	}
 	reaper_take(&board.reaper, p->dir);

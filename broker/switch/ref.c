@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reference tree of ref.h.
+ * The reference trees of ref.h.
  */
 #include "ref.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../libintro/wire/message.h"
 #include "board.h"
 #include "conn.h"
+#include "door.h"
 #include "grant.h"
+#include "handle.h"
+#include "lent.h"
 #include "link.h"
-#include "place.h"
+#include "live.h"
 #include "service.h"
 
 void ref_init_root(struct ref *ref, struct service *service)
@@ -22,127 +27,222 @@ void ref_init_root(struct ref *ref, struct service *service)
 		.rights = RIGHTS_ALL,
 		.uses = REF_UNLIMITED,
 		.expires_usec = UINT64_MAX,
+		.kind = REF_SERVICE,
+		.id = board.next_id++,
 	};
-	list_init(&ref->children);
-	list_init(&ref->sibling);
-	list_init(&ref->handles);
 }
 
-int ref_init_child(struct ref *ref, struct ref *parent, const struct terms *terms)
+/* The labels together: the parent's own where nothing is added. 0 or a negative errno. */
+static int join_labels(struct ref *ref, const struct ref *parent, const char *label)
 {
-	char *label = NULL;
+	size_t above = parent->label ? strlen(parent->label) + 1 : 0;
+	size_t own = label ? strlen(label) : 0;
+	char *p;
 
-	if (terms->label && terms->label[0]) {
-		label = strdup(terms->label);
-		if (!label)
-			return -ENOMEM;
+	ref->label = parent->label;
+	if (own == 0)
+		return 0;
+	/* What is cut off would hide who is above. */
+	if (above + own > WIRE_LABEL_MAX)
+		return -ENAMETOOLONG;
+	p = malloc(above + own + 1);
+	if (!p)
+		return -ENOMEM;
+	if (above) {
+		memcpy(p, parent->label, above - 1);
+		p[above - 1] = '>';
 	}
-	ref_init_root(ref, parent->service);
-	ref->parent = parent;
-	ref->label = label;
-	ref->rights = parent->rights & terms->rights;
-	ref->uses = terms->uses;
-	ref->expires_usec = terms->expires_usec < parent->expires_usec ?
-				    terms->expires_usec : parent->expires_usec;
-	list_append(&parent->children, &ref->sibling);
+	memcpy(p + above, label, own + 1);
+	ref->label = p;
+	ref->own_label = true;
 	return 0;
+}
+
+int ref_init_child(struct ref *ref, enum ref_kind kind, struct ref *parent,
+		   const struct terms *terms)
+{
+	uint64_t parent_expires = parent->expires_usec;
+	int r;
+
+	if (parent->depth >= REF_DEPTH_MAX)
+		return -ELOOP;
+	ref_init_root(ref, parent->service);
+	r = join_labels(ref, parent, terms->label);
+	if (r < 0)
+		return r;
+	ref->kind = (uint8_t)kind;
+	ref->depth = (uint8_t)(parent->depth + 1);
+	ref->rights = (uint8_t)(parent->rights & terms->rights);
+	ref->uses = terms->uses;
+	ref->expires_usec = terms->expires_usec < parent_expires ? terms->expires_usec :
+								   parent_expires;
+	ref->counted = parent->counted || terms->uses != REF_UNLIMITED;
+	r = live_init(ref, parent, terms);
+	if (r < 0) {
+		if (ref->own_label)
+			free(ref->label);
+		return r;
+	}
+	ref->parent = parent;
+	ref->next = parent->children;
+	ref->at = &parent->children;
+	if (ref->next)
+		ref->next->at = &ref->next;
+	parent->children = ref;
+	return 0;
+}
+
+void ref_end(struct ref *ref, int error)
+{
+	if (ref->kind == REF_GRANT)
+		grant_free(list_entry(ref, struct grant, ref), error);
+	else if (ref->kind == REF_LENT)
+		lent_free(list_entry(ref, struct lent, ref), error);
 }
 
 void ref_break(struct ref *ref, int error)
 {
-	list_foreach_safe(it, &ref->children)
-		ref_break(list_entry(it, struct ref, sibling), error);
-	while (!list_empty(&ref->handles)) {
-		struct handle *handle = list_entry(ref->handles.next, struct handle, in_ref);
+	struct ref *parent = ref->parent;
 
-		conn_tell_broken(handle->conn, handle->id, error);
-		handle_free(handle);
-	}
-	list_remove(&ref->sibling);
-	free(ref->label);
-	ref->label = NULL;
+	/* From now on it settles for nobody, and nobody is introduced by it. */
 	ref->rights = 0;
+	while (ref->children)
+		ref_end(ref->children, error);
+	while (ref->handles) {
+		conn_tell_broken(ref->handles->conn, ref->handles->id, error);
+		handle_free(ref->handles);
+	}
+	live_end(ref, error);
+	if (ref->at) {
+		*ref->at = ref->next;
+		if (ref->next)
+			ref->next->at = ref->at;
+		ref->at = NULL;
+	}
+	if (ref->own_label)
+		free(ref->label);
+	ref->own_label = false;
+	ref->label = NULL;
+	if (parent)
+		ref_settle(parent);
 }
 
-int ref_check(const struct ref *ref, uint32_t right)
+void ref_settle(struct ref *ref)
+{
+	if (ref->kind == REF_LENT && ref->rights != 0 && !ref->children && !ref->handles &&
+	    !lent_is_pinned(list_entry(ref, struct lent, ref)))
+		ref_end(ref, 0);
+}
+
+int ref_check(struct ref *ref, uint32_t right)
 {
 	if (!(ref->rights & right))
 		return -EACCES;
-	for (; ref; ref = ref->parent) {
-		if (ref->uses == 0)
-			return -EDQUOT;
-		if (ref->expires_usec != UINT64_MAX && ref->expires_usec <= timer_now())
-			return -EKEYEXPIRED;
-	}
+	if (ref->expires_usec != UINT64_MAX && ref->expires_usec <= timer_now())
+		return -EKEYEXPIRED;
+	if (ref->counted)
+		for (const struct ref *it = ref; it; it = it->parent)
+			if (it->uses == 0)
+				return -EDQUOT;
+	if (ref->tracked && right == RIGHT_CONNECT && !live_room(ref))
+		return -EUSERS;
 	return 0;
 }
 
 void ref_use(struct ref *ref)
 {
+	if (!ref->counted)
+		return;
 	for (; ref; ref = ref->parent) {
 		if (ref->uses == REF_UNLIMITED)
 			continue;
 		ref->uses--;
-		if (ref->parent)
+		if (ref->kind == REF_GRANT)
 			link_keep_uses(list_entry(ref, struct grant, ref));
 	}
 }
 
 void ref_unuse(struct ref *ref)
 {
+	if (!ref->counted)
+		return;
 	for (; ref; ref = ref->parent)
 		if (ref->uses != REF_UNLIMITED)
 			ref->uses++;
 }
 
-static int same_handle(const void *value, const void *key)
+uint32_t ref_uses_left(const struct ref *ref)
 {
-	return ((const struct handle *)value)->id == *(const uint32_t *)key;
+	uint32_t left = REF_UNLIMITED;
+
+	for (; ref; ref = ref->parent)
+		if (ref->uses < left)
+			left = ref->uses;
+	return left;
 }
 
-struct handle *handle_find(const struct conn *conn, uint32_t id)
+const char *ref_own_label(const struct ref *ref)
 {
-	return table_find(&conn->handles, table_hash_number(id), same_handle, &id);
+	if (!ref->own_label)
+		return NULL;
+	return ref->parent->label ? ref->label + strlen(ref->parent->label) + 1 : ref->label;
 }
 
-int handle_bind(struct conn *conn, uint32_t id, struct ref *ref, struct handle **ret)
+const char *ref_name(const struct ref *ref)
 {
-	struct handle *handle;
-	int r;
+	while (ref->kind == REF_LENT)
+		ref = ref->parent;
+	return ref->kind == REF_GRANT ? list_entry(ref, struct grant, ref)->name :
+					ref->service->name;
+}
 
-	if (id == 0)
-		return -EINVAL;
-	if (handle_find(conn, id))
-		return -EEXIST;
-	if (!account_take(conn->account, conn->user, RESOURCE_NAMES))
-		return -EDQUOT;
-	handle = calloc(1, sizeof *handle);
-	r = handle ? table_add(&conn->handles, table_hash_number(id), handle) : -ENOMEM;
-	if (!handle || r < 0) {
-		free(handle);
-		account_give(conn->account, conn->user, RESOURCE_NAMES);
-		return r;
+/* One hop. No part of it has a newline or a quote in it. */
+static int write_hop(const struct ref *ref, char *out, size_t size)
+{
+	const char *label = ref_own_label(ref), *open = label ? " \"" : "", *close = label ? "\"" : "";
+	const struct grant *grant = list_entry(ref, struct grant, ref);
+
+	if (ref->kind == REF_SERVICE)
+		return snprintf(out, size, "service %s", ref->service->name);
+	if (ref->kind == REF_LENT)
+		return lent_write_hop(list_entry(ref, struct lent, ref), out, size);
+	return snprintf(out, size, "\n%s%s as %s%s%s%s",
+			grant->door->within ? "enclosed from door " : "granted to door ",
+			grant->door->name, grant->name, open, label ? label : "", close);
+}
+
+void ref_provenance(const struct ref *ref, char *out, size_t size)
+{
+	const struct ref *chain[REF_DEPTH_MAX + 1];
+	size_t n = 0, used = 0;
+
+	for (; ref; ref = ref->parent)
+		chain[n++] = ref;
+	while (n-- > 0 && used < size - 1) {
+		int len = write_hop(chain[n], out + used, size - used);
+
+		used += len > 0 ? (size_t)len : 0;
 	}
-	*handle = (struct handle){ .conn = conn, .ref = ref, .id = id };
-	list_append(&ref->handles, &handle->in_ref);
-	*ret = handle;
-	return 0;
 }
 
-void handle_free(struct handle *handle)
+static struct ref *find_below(struct ref *ref, uint64_t id)
 {
-	struct conn *conn = handle->conn;
-	struct service *service = handle->ref->service;
+	struct ref *found = ref->id == id ? ref : NULL;
 
-	service->pins++;
-	list_remove(&handle->in_ref);
-	table_remove(&conn->handles, table_hash_number(handle->id), handle);
-	account_give(conn->account, conn->user, RESOURCE_NAMES);
-	if (handle->exporter)
-		exporter_free(handle->exporter);
-	if (handle->placement)
-		placement_free(handle->placement);
-	free(handle);
-	service->pins--;
-	service_settle(service);
+	/* no child is older than its parent */
+	for (struct ref *it = ref->children; it && !found && ref->id < id; it = it->next)
+		found = find_below(it, id);
+	return found;
+}
+
+struct ref *ref_by_id(uint64_t id)
+{
+	struct ref *found;
+
+	list_foreach(it, &board.service_list) {
+		found = find_below(&list_entry(it, struct service, in_board)->root, id);
+		if (found)
+			return found;
+	}
+	return NULL;
 }

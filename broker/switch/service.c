@@ -13,6 +13,7 @@
 #include "conn.h"
 #include "door.h"
 #include "grant.h"
+#include "handle.h"
 #include "wait.h"
 
 static int same_name(const void *value, const void *key)
@@ -39,7 +40,6 @@ struct service *service_get(const char *name, bool make)
 	service->name_len = (uint32_t)len;
 	ref_init_root(&service->root, service);
 	service->held = -1;
-	service->id = board.next_id++;
 	list_init(&service->grants);
 	list_init(&service->waits);
 	list_append(&board.service_list, &service->in_board);
@@ -63,8 +63,7 @@ void service_up(struct service *service)
 void service_settle(struct service *service)
 {
 	if (service->pins > 0 || service_is_up(service) || !list_empty(&service->grants) ||
-	    !list_empty(&service->waits) || !list_empty(&service->root.handles) ||
-	    !list_empty(&service->root.children))
+	    !list_empty(&service->waits) || service->root.handles || service->root.children)
 		return;
 	list_remove(&service->in_board);
 	table_remove(&board.services, table_hash_name(service->name, service->name_len),
@@ -72,7 +71,7 @@ void service_settle(struct service *service)
 	free(service);
 }
 
-int exporter_new(struct handle *handle, uint32_t way, uint32_t types, bool same_userns)
+int exporter_new(struct handle *handle, const struct exporter *terms)
 {
 	struct service *service = handle->ref->service;
 	struct exporter *e;
@@ -82,19 +81,14 @@ int exporter_new(struct handle *handle, uint32_t way, uint32_t types, bool same_
 	e = calloc(1, sizeof *e);
 	if (!e)
 		return -ENOMEM;
-	*e = (struct exporter){
-		.service = service,
-		.conn = handle->conn,
-		.id = handle->id,
-		.handle = handle,
-		.way = way,
-		.types = types,
-		.same_userns = same_userns,
-	};
+	*e = *terms;
+	e->service = service;
+	e->conn = handle->conn;
+	e->id = handle->id;
+	e->handle = handle;
 	conn_make_server(handle->conn);
 	list_init(&e->in_starved);
 	list_init(&e->fetches);
-	handle->exporter = e;
 	service->exporter = e;
 	return 0;
 }
@@ -112,7 +106,6 @@ void exporter_free(struct exporter *e)
 		.name = service->name,
 	});
 	service->exporter = NULL;
-	e->handle->exporter = NULL;
 	list_remove(&e->in_starved);
 	list_init(&waiting);
 	list_splice(&waiting, &e->fetches);

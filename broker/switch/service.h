@@ -24,6 +24,7 @@ struct exporter {
 	uint32_t id;		/* the handle's number on that connection */
 	uint32_t way;		/* WAY_PAIR or WAY_FETCH */
 	uint32_t types;		/* bits (1 << SOCK_x) */
+	bool ends_sessions;	/* it shuts them down: a leash is possible */
 	bool same_userns;	/* uids mean the same to it as to us */
 	struct handle *handle;
 	struct list fetches;	/* waits for sockets that it was asked to open */
@@ -38,7 +39,6 @@ struct service {
 	struct door *held_door;		/* who is charged for it */
 	struct user *held_user;
 	struct list in_board;
-	uint64_t id;
 	/* what an introduction touches, last, beside the name: among thousands of names these
 	 * lines come from memory */
 	struct ref root;
@@ -65,8 +65,9 @@ static inline bool service_is_up(const struct service *service)
 	return service->exporter || service->placement || service->held >= 0;
 }
 
-/* Let conn serve through handle. 0, -EBUSY, -ENOMEM. */
-int exporter_new(struct handle *handle, uint32_t way, uint32_t types, bool same_userns);
+/* Let handle's connection serve through it. terms: the fields way, types, ends_sessions and
+ * same_userns. 0, -EBUSY, -ENOMEM. */
+int exporter_new(struct handle *handle, const struct exporter *terms);
 void exporter_free(struct exporter *exporter);
 
 /* Go on with its service's waits and listeners when it has taken something. */

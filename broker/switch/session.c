@@ -28,6 +28,8 @@ void session_write(const struct exporter *e, const struct session *s, struct wir
 		wire_put_u32(w, TAG_PID, (uint32_t)s->client.pid);
 	if (s->client.pidfd_inode)
 		wire_put_u64(w, TAG_PIDFD_INODE, s->client.pidfd_inode);
+	if (s->ref->leashed)
+		wire_put_u32(w, TAG_LEASH, 1);
 }
 
 int session_send(struct exporter *e, const struct session *s, int fd)

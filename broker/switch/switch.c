@@ -213,7 +213,7 @@ static uint64_t first_session(void)
 /* The limits where nobody has said anything. */
 static uint32_t limits[RESOURCE_COUNT] = {
 	[RESOURCE_CONNECTIONS] = 1024, [RESOURCE_NAMES] = 16384, [RESOURCE_HELD] = 256,
-	[RESOURCE_FLIGHT] = 256,       [RESOURCE_WAITS] = 1024,
+	[RESOURCE_FLIGHT] = 256,       [RESOURCE_WAITS] = 1024,	 [RESOURCE_REFERENCES] = 16384,
 };
 
 static void at_most(enum resource what, uint32_t max)
@@ -242,7 +242,8 @@ static void init_lists(void)
 	struct list *lists[] = {
 		&board.service_list, &board.doors,   &board.users,   &board.conns,
 		&board.watchers,     &board.doomed,  &board.handovers, &board.retries,
-		&board.flights,	     &board.accept_retries,
+		&board.flights,	     &board.accept_retries, &board.live_sessions,
+		&board.gift_list,
 	};
 
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)

@@ -15,6 +15,7 @@
 #include "flight.h"
 #include "handover.h"
 #include "introduce.h"
+#include "live.h"
 #include "place.h"
 #include "recent.h"
 #include "reserve.h"
@@ -45,6 +46,19 @@ static void await_room(struct asking *a, struct exporter *e)
 	exporter_await_room(e);
 }
 
+static int track(const struct asking *a, const struct exporter *e, uint64_t number, int end,
+		 struct live_session **ret)
+{
+	return live_begin(&(struct live_start){
+		.ref = a->ref,
+		.door = door_charged(a->conn->door),
+		.user = a->conn->user,
+		.exporter = e,
+		.number = number,
+		.end = end,
+	}, ret);
+}
+
 void by_pair(struct asking *a, struct exporter *e)
 {
 	struct session session = {
@@ -53,6 +67,7 @@ void by_pair(struct asking *a, struct exporter *e)
 		.path = PATH_LOCAL,
 		.ref = a->ref,
 	};
+	struct live_session *live = NULL;
 	int pair[2], r;
 
 	if (!flight_room(e->conn)) {
@@ -64,12 +79,24 @@ void by_pair(struct asking *a, struct exporter *e)
 		return;
 	}
 	session.number = board.next_session++;
+	if (a->ref->tracked) {
+		r = track(a, e, session.number, pair[1], &live);
+		if (r < 0) {
+			close(pair[0]);
+			close(pair[1]);
+			asking_refuse(a, r);
+			return;
+		}
+	}
 	session.client = party_of(a->conn);
 	r = session_send(e, &session, pair[1]);
 	if (r == 0) {
-		if (!asking_answer(a, pair[0], session.number, WAY_PAIR))
+		if (!asking_answer(a, pair[0], session.number, WAY_PAIR)) {
+			live_forget(live);
 			handover_take_back(e->conn);
+		}
 	} else {
+		live_forget(live);
 		close(pair[1]);
 		if (r == -EAGAIN)
 			await_room(a, e);

@@ -32,7 +32,7 @@ static void no_grant(struct verdict *v, const char *door, const char *name, bool
 	SAY(v->advice, "intro grant %s%s %s", serve ? "--serve " : "", door, name);
 }
 
-static void judge_terms(struct verdict *v, const struct grant *grant, uint32_t right)
+static void judge_terms(struct verdict *v, struct grant *grant, uint32_t right)
 {
 	const char *door = grant->door->name, *name = grant->name;
 	const bool serve = right == RIGHT_SERVE;
@@ -46,7 +46,13 @@ static void judge_terms(struct verdict *v, const struct grant *grant, uint32_t r
 		    door);
 	else if (v->error == EKEYEXPIRED)
 		SAY(v->reason, "the grant of \"%s\" in door \"%s\" has expired", name, door);
-	if (v->error)
+	else if (v->error == EUSERS)
+		SAY(v->reason, "the grant of \"%s\" in door \"%s\" has all the sessions at once "
+		    "that it may have", name, door);
+	if (v->error == EUSERS)
+		SAY(v->advice, "end one of them, or grant more: intro grant --sessions N %s %s", door,
+		    name);
+	else if (v->error)
 		SAY(v->advice, "intro grant --remove %s %s && intro grant %s%s %s", door, name,
 		    v->error == EACCES ? "--connect --serve " : serve ? "--serve " : "", door,
 		    name);
@@ -94,7 +100,7 @@ static void judge(struct verdict *v, const char *door_name, const char *name, ui
 	const struct door *door = door_find(door_name);
 	const bool serve = right == RIGHT_SERVE;
 	const struct service *service;
-	const struct grant *grant;
+	struct grant *grant;
 
 	if (!door) {
 		v->error = ENOENT;

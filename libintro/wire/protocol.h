@@ -18,6 +18,8 @@
 #define WIRE_NAME_MAX 64u	/* bytes; a door's file names stay below sun_path */
 #define WIRE_LABEL_MAX 128u
 #define WIRE_TEXT_MAX 1024u
+#define WIRE_GIFT_BYTES 32u
+#define WIRE_ENCLOSED_MAX 64u	/* names in one ENCLOSE */
 #define WIRE_BATCH_MAX 16u	/* descriptors in one BATCH, when the service asked for it */
 #define WIRE_ERRNO_MAX 4095	/* ERROR is a negative errno, none below minus this */
 
@@ -44,6 +46,19 @@ enum wire_type {
 	WIRE_CANCEL,	 /* serial: of a request that waits. It is answered -ECANCELED. */
 	WIRE_FETCHED,	 /* serial: the FETCH's; fd: the opened socket, or ERROR. No reply. */
 	WIRE_ATTEST,	 /* SESSION, introduced to us. Reply + fd: the client's pidfd. */
+	WIRE_LEND,	 /* ref: a handle to bind to a new child; of PARENT, a bound handle, else
+			  * of NAME; terms. Reply: REFERENCE. */
+	WIRE_REVOKE,	 /* ref: a bound handle. Reply, after which nothing is introduced by its
+			  * reference, or by one made from it, any more. */
+	WIRE_ENCLOSE,	 /* MESSAGES: up to 64 LENDs, each preceded by its length (u16), of the
+			  * bound handle in their ref, as NAME; fd: one end of the sender's own
+			  * socketpair, which becomes a shared connection (SHARE) to these names
+			  * and nothing else. Reply. */
+	WIRE_STAT,	 /* ref: a bound handle. Reply: its terms, REFERENCE, PROVENANCE */
+	WIRE_SAME,	 /* ref, PARENT: bound handles. Reply: VERDICT, 0 where both designate the
+			  * same service, else 1 */
+	WIRE_GIVE,	 /* ref: a bound handle; RECIPIENT or DOOR; [LIFETIME]. Reply: GIFT */
+	WIRE_CLAIM,	 /* ref: a handle to bind; GIFT. Reply: REFERENCE */
 
 	/* broker to client */
 	WIRE_REPLY = 32, /* serial: the request's, or 0: the connection is not accepted; [ERROR],
@@ -99,6 +114,14 @@ enum wire_tag {
 	TAG_RIGHTS,	/* u32: enum wire_right bits */
 	TAG_LIFETIME,	/* u64: microseconds from now */
 	TAG_USES,	/* u32: introductions */
+	TAG_SESSIONS,	/* u32: sessions at once */
+	TAG_LEASH,	/* u32: 1: live sessions are cut when the reference is revoked */
+	TAG_OWNER,	/* string: the one door that may use it */
+	TAG_PARENT,	/* u64: what a reference is made from: a handle; listed, a REFERENCE */
+	TAG_REFERENCE,	/* u64: names a reference while the broker lives; gives no right to it */
+	TAG_RECIPIENT,	/* u32: a bound handle: whoever serves that now */
+	TAG_GIFT,	/* bytes, 32: designates a gift, to its recipient only */
+	TAG_PROVENANCE,	/* string: who made it from what, the service first, a line each */
 	TAG_EXPORT,	/* u32: 1: the door has a directory to put server sockets in */
 	TAG_OPEN,	/* u32: 1: the door sees every service and may serve any name */
 	TAG_DIRECTORY,	/* string: absolute path */
@@ -108,11 +131,14 @@ enum wire_tag {
 	TAG_MAX_HELD,	      /* u32: descriptors kept for others */
 	TAG_MAX_FLIGHT,	      /* u32: descriptors sent and not yet received */
 	TAG_MAX_WAITS,	      /* u32: requests waiting for a name or an agent */
-	TAG_CONNECTIONS,      /* u32: the same five, in use now */
+	TAG_MAX_REFERENCES,   /* u32: made for others: lent, given; and sessions counted for them */
+	TAG_CONNECTIONS,      /* u32: the same six, in use now */
 	TAG_NAMES,	      /* u32 */
 	TAG_HELD,	      /* u32 */
 	TAG_FLIGHT,	      /* u32 */
 	TAG_WAITS,	      /* u32 */
+	TAG_REFERENCES,	      /* u32 */
+	TAG_LIVE,	      /* u32: sessions now */
 	TAG_QUEUED_BYTES,     /* u64: bytes sent and not yet received */
 	TAG_INTRODUCTIONS,    /* u64: made since the broker's start */
 	TAG_REFUSALS,	      /* u64 */
@@ -131,6 +157,19 @@ enum wire_tag {
 
 enum wire_way { WAY_LISTEN = 1, WAY_PAIR, WAY_FETCH, WAY_HELD, WAY_PLACED };
 enum wire_path { PATH_LOCAL = 1, PATH_SPLICED };
-enum wire_right { RIGHT_CONNECT = 1, RIGHT_SERVE = 2, RIGHTS_ALL = 3 };
-enum wire_what { WHAT_SERVICES = 1, WHAT_DOORS, WHAT_GRANTS, WHAT_USAGE, WHAT_STATUS };
+/* To be introduced; to serve; to hand it on to somebody else (GIVE); to have it in a file that
+ * outlives the connection; to revoke it, for all who hold it. */
+enum wire_right {
+	RIGHT_CONNECT = 1,
+	RIGHT_SERVE = 2,
+	RIGHT_GIVE = 4,
+	RIGHT_SAVE = 8,
+	RIGHT_REVOKE = 16,
+	RIGHTS_ALL = 31,
+};
+enum wire_what {
+	WHAT_SERVICES = 1, WHAT_DOORS, WHAT_GRANTS, WHAT_USAGE, WHAT_STATUS, WHAT_REFERENCES,
+};
+/* WHAT in a row of WHAT_REFERENCES */
+enum wire_kind_of { KIND_OF_SERVICE, KIND_OF_GRANT, KIND_OF_LENT, KIND_OF_GIVEN };
 enum wire_state { STATE_DOWN, STATE_SERVED, STATE_HELD, STATE_PLACED };

@@ -53,8 +53,9 @@ TEST(claim_19, every_length_may_be_good)
 /* What a client may ask without a descriptor; the others are refused to everybody. */
 static bool for_clients(unsigned int type)
 {
-	return type >= WIRE_FIND && type <= WIRE_ATTEST && type != WIRE_PLACE &&
-	       type != WIRE_HOLD && type != WIRE_JOIN && type != WIRE_SHARE;
+	return type >= WIRE_FIND && type <= WIRE_CLAIM && type != WIRE_PLACE &&
+	       type != WIRE_HOLD && type != WIRE_JOIN && type != WIRE_SHARE &&
+	       type != WIRE_ENCLOSE;
 }
 
 TEST(claim_19, types)

@@ -105,7 +105,7 @@ static void administer(uint16_t type, const char *door, const char *name)
 	if (type == WIRE_GRANT)
 		wire_put_u32(&w, TAG_RIGHTS, RIGHTS_ALL);
 	if (type == WIRE_LIMIT)
-		for (enum wire_tag tag = TAG_MAX_NAMES; tag <= TAG_MAX_WAITS; tag++)
+		for (enum wire_tag tag = TAG_MAX_NAMES; tag <= TAG_MAX_REFERENCES; tag++)
 			wire_put_u32(&w, tag, 1000);
 	ask(&w);
 }

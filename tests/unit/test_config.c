@@ -66,7 +66,7 @@ static const char good[] =
 	"user = broker /* a\n"
 	"comment */ audit = \"/var/log/introd\"\n"
 	"limits { connections = 5 held = 0 }\n"
-	"uid 1000 { limits { waits = 7 } }\n"
+	"uid 1000 { limits { waits = 7 references = 8 } }\n"
 	"service 'redis' { place = /run/redis/redis.sock } // another\n"
 	"door \"web\" # a door\n"
 	"{\n"
@@ -76,7 +76,8 @@ static const char good[] =
 	"\tgrant db {\n"
 	"\t\tservice = postgres file = .s.PGSQL.5432\n"
 	"\t\trights = { \"connect\", # one\n"
-	"\t\t\tserve, }\n"
+	"\t\t\tserve, give, save, revoke, }\n"
+	"\t\tsessions = 2 leash = yes\n"
 	"\t\tlifetime = 2h uses = 3 label = \"web > is not allowed\"\n"
 	"\t}\n"
 	"\tgrant cache { }\n"
@@ -107,6 +108,7 @@ TEST(config, makes_messages)
 	frame_want(&r, &at, WIRE_LIMIT, &m);
 	cr_assert_eq(wire_u32(&m, TAG_UID, 9), 1000);
 	cr_assert_eq(wire_u32(&m, TAG_MAX_WAITS, 9), 7);
+	cr_assert_eq(wire_u32(&m, TAG_MAX_REFERENCES, 9), 8);
 	frame_want(&r, &at, WIRE_DOOR_ADD, &m);
 	string_want(&m, TAG_DOOR, "web");
 	string_want(&m, TAG_DIRECTORY, "/srv/web door");
@@ -126,6 +128,8 @@ TEST(config, makes_messages)
 	string_want(&m, TAG_LABEL, "web - is not allowed");
 	cr_assert_eq(wire_u32(&m, TAG_RIGHTS, 9), RIGHTS_ALL);
 	cr_assert_eq(wire_u32(&m, TAG_USES, 9), 3);
+	cr_assert_eq(wire_u32(&m, TAG_SESSIONS, 9), 2);
+	cr_assert_eq(wire_u32(&m, TAG_LEASH, 9), 1);
 	cr_assert_eq(wire_u64(&m, TAG_LIFETIME, 9), 2 * 3600 * UINT64_C(1000000));
 	frame_want(&r, &at, WIRE_GRANT, &m);
 	string_want(&m, TAG_NAME, "cache");
@@ -201,7 +205,7 @@ static const struct { const char *text; const char *errors[6]; } bad[] = {
 	  { "f:1:31: lifetime:", "f:1:57: lifetime:" } },
 	{ "door a { grant b { lifetime = 99999999999999999999s } }", { "f:1:31: lifetime:" } },
 	{ "door a { grant b { rights = {connect, own} } grant c { rights = all } }",
-	  { "f:1:39: rights: wanted \"connect\" or \"serve\", found \"own\"",
+	  { "f:1:39: rights: wanted \"connect\", \"serve\", \"give\", \"save\" or \"revoke\", found \"own\"",
 	    "f:1:65: rights: wanted" } },
 	{ "door a { grant b { file = intro.sock } grant c { file = .. } }",
 	  { "f:1:27: file: wanted", "f:1:57: file: wanted" } },

@@ -213,7 +213,7 @@ TEST(wire, every_tag_has_one_form)
 		memset(value, 'v', sizeof value);
 		for (size_t len = 0; len < 1100; len++) {
 			bool good = tags[i].kind == KIND_STRING ? len > 0 && len <= tags[i].max :
-				    tags[i].kind == KIND_BYTES ? true : len == tags[i].max;
+				    tags[i].kind == KIND_BYTES ? len <= tags[i].max : len == tags[i].max;
 
 			cr_assert_eq(one(tag, value, len), good ? 0 : -EPROTO,
 				     "tag %u with %zu bytes", tag, len);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What clients do with references that they hold: lend, revoke, enclose, look at, compare.
+ * Handlers of client.c.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct conn;
+struct ref;
+struct wire_message;
+
+int on_lend(struct conn *conn, const struct wire_message *m, int *fd);
+int on_revoke(struct conn *conn, const struct wire_message *m, int *fd);
+int on_enclose(struct conn *conn, const struct wire_message *m, int *fd);
+int on_stat(struct conn *conn, const struct wire_message *m, int *fd);
+int on_same(struct conn *conn, const struct wire_message *m, int *fd);
+
+/* Revoke: once this has returned, nothing under the reference reaches its service any more. */
+void lending_revoke(struct ref *ref);
+
+/* A line of the audit log; a refusal of what was to be done to a reference; and success, with
+ * the reference's number. */
+void lending_audit(const struct conn *conn, const char *event, const struct ref *ref);
+void lending_refuse(struct conn *conn, const struct wire_message *m, const char *event, int error);
+void lending_reply(struct conn *conn, uint32_t serial, const struct ref *ref);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is particular to requests about references: lending, giving, enclosing, comparing.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "intro.h"
+#include "wire/message.h"
+
+struct in_request;
+
+/* What a LEND or CLAIM needs to be said. */
+struct in_lending {
+	struct intro_terms terms;	/* label: ours, or NULL */
+	char label[WIRE_LABEL_MAX + 1];
+	uint8_t gift[WIRE_GIFT_BYTES];
+};
+
+/* The tags of such a request, which has a reference. */
+void in_lending_put(struct wire_writer *w, const struct in_request *rq);
+
+/* ENCLOSE: a new pair; our end is the request's. 0, *ret_theirs being the caller's, or a
+ * negative errno. */
+int in_lending_pair(struct in_request *rq, int *ret_theirs);
+
+/* What its answer says, into the event; nothing happens for other requests. 0, -EPROTO or
+ * -ENOMEM. */
+int in_lending_answer(struct in_request *rq, const struct wire_message *m,
+		      struct intro_event *ev);
