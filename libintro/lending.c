@@ -156,23 +156,33 @@ static int lending_new(struct intro *in, uint16_t type, const char *name, struct
 	return 0;
 }
 
+/* Why nothing can be asked about a reference (and another, or NULL); 0: it can. */
+static int check_held(const struct intro_ref *ref, const struct intro_ref *other)
+{
+	if (in_foreign(ref->in))
+		return -ECHILD;
+	if (other && other->in != ref->in)
+		return -EXDEV;
+	if (ref->state == IN_BROKEN)
+		return ref->error;
+	return other && other->state == IN_BROKEN ? other->error : 0;
+}
+
 int intro_lend(struct intro_ref *parent, const struct intro_terms *terms, struct intro_ref **ret)
 {
 	const struct intro_terms none = { 0 };
 	struct intro *in = parent->in;
-	struct intro_ref *ref = NULL;
+	struct intro_ref *ref;
 	struct in_request *rq;
-	int r;
+	int r = check_held(parent, NULL);
 
-	if (in_foreign(in))
-		return -ECHILD;
+	if (r < 0)
+		return r;
 	if (!terms)
 		terms = &none;
-	r = check_terms(terms);
-	if (r == 0 && parent->state == IN_BROKEN)
-		r = parent->error;
-	if (r == 0)
-		r = lending_new(in, WIRE_LEND, parent->name, &ref);
+	if (check_terms(terms) < 0)
+		return -EINVAL;
+	r = lending_new(in, WIRE_LEND, parent->name, &ref);
 	if (r < 0)
 		return r;
 	ref->lending->terms = *terms;
@@ -220,59 +230,48 @@ int intro_claim(struct intro *in, const char *gift, struct intro_ref **ret)
 }
 
 /* A request about a reference that we hold. */
-static int ask(struct intro_ref *ref, uint16_t type, struct intro_ref *other,
-	       struct in_request **ret)
+static int ask(struct intro_ref *ref, uint16_t type, struct intro_ref *other)
 {
 	struct in_request *rq;
+	int r = check_held(ref, other);
 
-	if (in_foreign(ref->in))
-		return -ECHILD;
-	if (other && other->in != ref->in)
-		return -EXDEV;
-	if (ref->state == IN_BROKEN || (other && other->state == IN_BROKEN))
-		return ref->state == IN_BROKEN ? ref->error : other->error;
+	if (r < 0)
+		return r;
 	rq = in_request_new(ref->in, type, ref);
 	if (!rq)
 		return -ENOMEM;
 	rq->other = other;
-	*ret = rq;
-	return 0;
+	return in_request_start(ref->in, rq);
 }
 
 int intro_revoke(struct intro_ref *ref)
 {
-	struct in_request *rq = NULL;
-	int r = ask(ref, WIRE_REVOKE, NULL, &rq);
-
-	return r < 0 ? r : in_request_start(ref->in, rq);
+	return ask(ref, WIRE_REVOKE, NULL);
 }
 
 int intro_stat(struct intro_ref *ref)
 {
-	struct in_request *rq = NULL;
-	int r = ask(ref, WIRE_STAT, NULL, &rq);
-
-	return r < 0 ? r : in_request_start(ref->in, rq);
+	return ask(ref, WIRE_STAT, NULL);
 }
 
 int intro_same(struct intro_ref *a, struct intro_ref *b)
 {
-	struct in_request *rq = NULL;
-	int r = ask(a, WIRE_SAME, b, &rq);
-
-	return r < 0 ? r : in_request_start(a->in, rq);
+	return ask(a, WIRE_SAME, b);
 }
 
 static int give(struct intro_ref *ref, struct intro_ref *recipient, const char *door, int wait_ms)
 {
-	struct in_request *rq = NULL;
-	int r;
+	struct in_request *rq;
+	int r = check_held(ref, recipient);
 
-	if (door && !wire_name_ok(door, strlen(door)))
-		return -EINVAL;
-	r = ask(ref, WIRE_GIVE, recipient, &rq);
 	if (r < 0)
 		return r;
+	if (door && !wire_name_ok(door, strlen(door)))
+		return -EINVAL;
+	rq = in_request_new(ref->in, WIRE_GIVE, ref);
+	if (!rq)
+		return -ENOMEM;
+	rq->other = recipient;
 	if (door)
 		strcpy(rq->name, door);
 	rq->gift_usec = wait_ms < 0 ? GIFT_USEC_MAX : (uint64_t)wait_ms * 1000;

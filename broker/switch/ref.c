@@ -183,9 +183,11 @@ uint32_t ref_uses_left(const struct ref *ref)
 
 const char *ref_own_label(const struct ref *ref)
 {
-	if (!ref->own_label)
+	const struct ref *parent = ref->parent;
+
+	if (!ref->own_label || !parent)
 		return NULL;
-	return ref->parent->label ? ref->label + strlen(ref->parent->label) + 1 : ref->label;
+	return parent->label ? ref->label + strlen(parent->label) + 1 : ref->label;
 }
 
 const char *ref_name(const struct ref *ref)
