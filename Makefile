@@ -86,8 +86,9 @@ lib := $(call objects,libintro/*.c libintro/wire/*.c)
 wire := $(call objects,libintro/wire/*.c)
 broker := $(call objects,broker/*.c broker/parent/*.c broker/switch/*.c)
 config := $(call objects,broker/config/*.c)
+store := $(call objects,broker/store/*.c)
 cli := $(call objects,cli/*.c)
-mains := $(addprefix $(B)/obj/,broker/main.o broker/config/main.o cli/main.o)
+mains := $(addprefix $(B)/obj/,$(addsuffix /main.o,broker broker/config broker/store cli))
 unit := $(call objects,tests/unit/*.c)
 claims := $(call objects,tests/claims/*.c)
 real := $(call objects,tests/real/*.c)
@@ -95,8 +96,8 @@ harness := $(call objects,tests/*.c)
 examples := $(call objects,examples/*.c)
 benches := $(call objects,tests/bench/*.c)
 fuzzers := $(call objects,tests/fuzz/*.c)
-built := $(lib) $(broker) $(config) $(cli) $(harness) $(unit) $(claims) $(real) $(examples) \
-	$(benches)
+built := $(lib) $(broker) $(config) $(store) $(cli) $(harness) $(unit) $(claims) $(real) \
+	$(examples) $(benches)
 
 programs := $(if $(filter %/broker/main.o,$(broker)),$(B)/introd) \
 	$(if $(filter %/config/main.o,$(config)),$(B)/introd-config) \
@@ -140,7 +141,7 @@ $(B)/wire.a: $(wire)
 # For the tests; members are linked only where a test calls them.
 $(B)/harness.a: $(harness)
 	$(archive)
-$(B)/units.a: $(filter-out $(mains),$(broker) $(config) $(cli))
+$(B)/units.a: $(filter-out $(mains),$(broker) $(config) $(store) $(cli))
 	$(archive)
 
 $(B)/introd: $(broker) $(B)/wire.a
@@ -160,7 +161,7 @@ $(B)/tests/claims: $(claims) $(for_tests)
 $(B)/tests/real: $(real) $(for_tests)
 $(tests):
 	mkdir -p $(@D)
-	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson
+	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson -lsqlite3 -lsodium
 
 check: all $(tests)
 	INTRO_BUILD='$(build)' tests/run $(tests)
