@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,13 +29,24 @@ static bool is_full(const struct agent *a)
 	return a->nsessions + a->nopenings >= a->plan->max || a->sockpair_waiting >= 0;
 }
 
-void agent_add_session(struct agent *a, pid_t pid)
+/* The broker has a copy of a leashed session's socket: to close ours would not end it. */
+static void end_leash(int leash)
 {
-	if (pid < 0)
+	if (leash < 0)
+		return;
+	shutdown(leash, SHUT_RDWR);
+	close(leash);
+}
+
+void agent_add_session(struct agent *a, pid_t pid, int leash)
+{
+	if (pid < 0) {
 		complain("cannot start a process for a session of \"%s\": %s", a->plan->name,
 			 strerror(-pid));
-	else
-		a->sessions[a->nsessions++] = pid;
+		end_leash(leash);
+		return;
+	}
+	a->sessions[a->nsessions++] = (struct agent_session){ pid, leash };
 }
 
 /* ---- events of the broker ---- */
@@ -163,7 +175,8 @@ void agent_end(struct agent *a, int code)
 static void forget_session(struct agent *a, pid_t pid)
 {
 	for (unsigned int i = 0; i < a->nsessions; i++) {
-		if (a->sessions[i] == pid) {
+		if (a->sessions[i].pid == pid) {
+			end_leash(a->sessions[i].leash);
 			a->sessions[i] = a->sessions[--a->nsessions];
 			break;
 		}

@@ -66,7 +66,10 @@ struct agent {
 	bool said_spliced;
 	int last_open_error;		/* said already; 0: none */
 
-	pid_t *sessions;		/* plan->max of them */
+	struct agent_session {
+		pid_t pid;
+		int leash;		/* owned: its socket, where it may be cut; -1 */
+	} *sessions;			/* plan->max of them */
 	unsigned int nsessions, nopenings;
 	pid_t program;			/* 0: not started, or ended */
 	bool ready, ending;
@@ -79,8 +82,9 @@ int agent_run(struct plan *plan);
 /* The end, with this exit code, once the program (told to end) has ended. */
 void agent_end(struct agent *a, int code);
 
-/* A child that counts as a session was forked (pid may be an error: complained about). */
-void agent_add_session(struct agent *a, pid_t pid);
+/* A child that counts as a session was forked (pid may be an error: complained about). leash: its
+ * socket (taken over), to be shut down when the child has ended, or -1. */
+void agent_add_session(struct agent *a, pid_t pid, int leash);
 
 /* Ask for everything in the plan; agent_offered() is called when all of it was accepted. */
 void offer_begin(struct agent *a);

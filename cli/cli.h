@@ -18,8 +18,13 @@ enum exit_code {
 int verb_connect(int argc, char **argv);
 int verb_door(int argc, char **argv);
 int verb_grant(int argc, char **argv);
+int verb_claim(int argc, char **argv);
+int verb_give(int argc, char **argv);
+int verb_graph(int argc, char **argv);
 int verb_hold(int argc, char **argv);
+int verb_lend(int argc, char **argv);
 int verb_list(int argc, char **argv);
+int verb_revoke(int argc, char **argv);
 int verb_serve(int argc, char **argv);
 int verb_show(int argc, char **argv);
 int verb_status(int argc, char **argv);

@@ -31,6 +31,7 @@ struct session {
 	struct agent *agent;
 	int request;		/* to be answered with the socket, or */
 	int client;		/* owned; -1: none: to be spliced with it */
+	bool leashed;
 };
 
 /* ---- a socket opened for the client: handed over, or spliced ---- */
@@ -63,7 +64,13 @@ static _Noreturn void splice_in_child(int client, int server)
 			COPY_BOTH_END) < 0);
 }
 
-static void splice_session(struct agent *a, int client, int server)
+/* A copy of a leashed session's socket; -1: none. */
+static int leash_of(bool leashed, int fd)
+{
+	return leashed ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+}
+
+static void splice_session(struct agent *a, int client, int server, bool leashed)
 {
 	sigset_t none;
 	pid_t pid = fork();
@@ -73,7 +80,7 @@ static void splice_session(struct agent *a, int client, int server)
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		splice_in_child(client, server);
 	}
-	agent_add_session(a, pid < 0 ? -errno : pid);
+	agent_add_session(a, pid < 0 ? -errno : pid, leash_of(leashed, client));
 }
 
 static const char *open_error(const struct target *target, int error)
@@ -96,7 +103,9 @@ static void on_opened(struct opening *opening, int fd)
 	if (s->client < 0)
 		intro_answer(a->in, s->request, fd);
 	else if (fd >= 0)
-		splice_session(a, s->client, fd);
+		splice_session(a, s->client, fd, s->leashed);
+	else if (s->leashed)
+		shutdown(s->client, SHUT_RDWR);
 	closep(&fd);
 	closep(&s->client);
 	free(s);
@@ -116,6 +125,7 @@ static void open_session(struct agent *a, const struct intro_event *e)
 	}
 	s->agent = a;
 	s->request = e->request;
+	s->leashed = e->leashed;
 	s->client = e->what == INTRO_FETCH ? -1 : e->fd;
 	s->opening.loop = &a->loop;
 	s->opening.target = &a->plan->target;
@@ -244,7 +254,8 @@ void deliver_event(struct agent *a, const struct intro_event *e)
 {
 	switch (a->plan->deliver) {
 	case DELIVER_STDIO:
-		agent_add_session(a, program_start_session(a->plan->program, a->plan->name, e));
+		agent_add_session(a, program_start_session(a->plan->program, a->plan->name, e),
+				  leash_of(e->leashed, e->fd));
 		close(e->fd);
 		break;
 	case DELIVER_OPEN:

@@ -8,8 +8,8 @@
 #include "../libintro/wire/name.h"
 #include "admin.h"
 #include "cli.h"
-#include "parse.h"
 #include "start.h"
+#include "terms.h"
 
 static const char text[] =
 	"Usage: intro grant DOOR NAME [options]\n"
@@ -24,9 +24,7 @@ static const char text[] =
 	"                       (.s.PGSQL.5432)\n"
 	"  -s, --serve          they may serve it, instead of connecting to it\n"
 	"  -c, --connect        with --serve: they may do both\n"
-	"  -l, --lifetime TIME  until this long from now: 90s, 10m, 2h, 7d\n"
-	"  -n, --uses N         for N introductions\n"
-	"  -L, --label TEXT     told to the service with each introduction, and logged\n"
+	TERMS_HELP
 	"  -r, --remove         take the name out of the door; live sessions go on\n"
 	BROKER_HELP
 	"\n"
@@ -36,34 +34,28 @@ static const char text[] =
 	"  intro grant cache redis --serve\n"
 	"  intro grant --remove web db\n";
 
-struct terms {
-	const char *service, *file, *label;
-	uint64_t lifetime_usec;
-	uint32_t uses, rights;
-	bool remove, limited_uses;
+struct request {
+	const char *service, *file;
+	struct intro_terms terms;
+	bool remove;
 };
 
-static void write_grant(struct wire_writer *w, const struct terms *t, const char *door,
+static void write_grant(struct wire_writer *w, const struct request *t, const char *door,
 			const char *name)
 {
 	wire_put_string(w, TAG_NAME, name);
 	wire_put_string(w, TAG_DOOR, door);
 	if (t->remove)
 		return;
-	if (t->label)
-		wire_put_string(w, TAG_LABEL, t->label);
+	terms_put_label(w, &t->terms);
 	if (t->file)
 		wire_put_string(w, TAG_FILE, t->file);
 	if (t->service)
 		wire_put_string(w, TAG_SERVICE, t->service);
-	wire_put_u32(w, TAG_RIGHTS, t->rights ? t->rights : RIGHT_CONNECT);
-	if (t->lifetime_usec)
-		wire_put_u64(w, TAG_LIFETIME, t->lifetime_usec);
-	if (t->limited_uses)
-		wire_put_u32(w, TAG_USES, t->uses);
+	terms_put(w, &t->terms);
 }
 
-static int explain(int error, const struct terms *t, const char *door, const char *name)
+static int explain(int error, const struct request *t, const char *door, const char *name)
 {
 	if (error == -ENOENT && t->remove) {
 		complain("\"%s\" is not granted in the door \"%s\"\nWhat is: intro list grants", name,
@@ -85,7 +77,7 @@ static int explain(int error, const struct terms *t, const char *door, const cha
 		      t->remove ? "remove" : "grant", name, door);
 }
 
-static int run(const struct terms *t, const char *door, const char *name)
+static int run(const struct request *t, const char *door, const char *name)
 {
 	uint8_t buf[WIRE_PACKET_MAX];
 	struct wire_message reply;
@@ -109,7 +101,7 @@ static bool name_ok(const char *s)
 }
 
 /* What the values must look like. CODE_OK or CODE_USAGE. */
-static int check(const struct terms *t, const char *door, const char *name)
+static int check(const struct request *t, const char *door, const char *name)
 {
 	const char *names[] = { door, name, t->service ? t->service : name };
 
@@ -120,11 +112,7 @@ static int check(const struct terms *t, const char *door, const char *name)
 	if (t->file && !wire_file_ok(t->file, strlen(t->file)))
 		return usage_error("grant", "\"%s\" cannot be a file in a door (wanted: one path "
 				   "component of A-Z a-z 0-9 . _ -, not intro.*)", t->file);
-	if (t->label && !wire_label_ok(t->label, strlen(t->label)))
-		return usage_error("grant", "a label is 1 to 128 printable ASCII characters without "
-				   "quotes, backslash and >");
-	if (t->remove && (t->service || t->file || t->label || t->rights || t->lifetime_usec ||
-			  t->limited_uses))
+	if (t->remove && (t->service || t->file || terms_any(&t->terms)))
 		return usage_error("grant", "--remove takes a door and a name, and no terms");
 	return CODE_OK;
 }
@@ -136,60 +124,44 @@ int verb_grant(int argc, char **argv)
 		{ "file", required_argument, NULL, 'f' },
 		{ "serve", no_argument, NULL, 's' },
 		{ "connect", no_argument, NULL, 'c' },
-		{ "lifetime", required_argument, NULL, 'l' },
-		{ "uses", required_argument, NULL, 'n' },
-		{ "label", required_argument, NULL, 'L' },
+		TERMS_OPTIONS,
 		{ "remove", no_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		BROKER_OPTIONS,
 		{ 0 },
 	};
-	struct terms terms = { 0 };
+	struct request request = { 0 };
 	int c, r;
 
-	while ((c = getopt_long(argc, argv, ":a:f:scl:n:L:rh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":a:f:sc" TERMS_LETTERS "rh", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
-			terms.service = optarg;
+			request.service = optarg;
 			break;
 		case 'f':
-			terms.file = optarg;
+			request.file = optarg;
 			break;
 		case 's':
-			terms.rights |= RIGHT_SERVE;
+			request.terms.rights |= RIGHT_SERVE;
 			break;
 		case 'c':
-			terms.rights |= RIGHT_CONNECT;
-			break;
-		case 'l':
-			if (parse_duration(optarg, &terms.lifetime_usec) < 0 ||
-			    terms.lifetime_usec == 0)
-				return usage_error("grant", "\"%s\" is no lifetime (wanted: 90s, 10m, "
-						   "2h, 7d)", optarg);
-			if (terms.lifetime_usec == UINT64_MAX)
-				terms.lifetime_usec = 0;
-			break;
-		case 'n':
-			terms.limited_uses = true;
-			if (parse_number(optarg, UINT32_MAX - 1, &terms.uses) < 0 || !terms.uses)
-				return usage_error("grant", "\"%s\" is no number of uses (wanted: 1 or "
-						   "more)", optarg);
-			break;
-		case 'L':
-			terms.label = optarg;
+			request.terms.rights |= RIGHT_CONNECT;
 			break;
 		case 'r':
-			terms.remove = true;
+			request.remove = true;
 			break;
 		case 'h':
 			return help(text);
 		default:
-			if (!where_option(c, optarg))
+			r = terms_option("grant", c, optarg, &request.terms);
+			if (r > 0)
+				return r;
+			if (r < 0 && !where_option(c, optarg))
 				return option_error("grant", c, argv);
 		}
 	}
 	if (argc - optind != 2)
 		return usage_error("grant", "wanted: a door and a name");
-	r = check(&terms, argv[optind], argv[optind + 1]);
-	return r != CODE_OK ? r : run(&terms, argv[optind], argv[optind + 1]);
+	r = check(&request, argv[optind], argv[optind + 1]);
+	return r != CODE_OK ? r : run(&request, argv[optind], argv[optind + 1]);
 }

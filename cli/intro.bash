@@ -41,10 +41,11 @@ _intro_words()
 		case $word in
 		--base | --door | --to | --place | --max | --type | --wait | --ready-fd | --fd | \
 			--as | --file | --lifetime | --uses | --label | --limit | --uid | \
+			--sessions | --rights | --to-service | -S | -R | -s | \
 			-T | -p | -m | -t | -w | -r | -a | -f | -l | -n | -L)
 			# -r, -l and -f take no value in some verbs
 			case $verb$word in
-			grant-r | serve-l | serve-f)
+			grant-r | grant-s | why-s | serve-l | serve-f)
 				;;
 			*)
 				((i++))
@@ -68,11 +69,24 @@ _intro_words()
 _intro_option_value()
 {
 	case $1 in
-	--type | -t)
-		candidates='stream seqpacket dgram'
+	--type | --to | -t | -T)
+		case $verb$1 in
+		lend--to | give--to | lend-t | give-t)
+			candidates=$(_intro_values doors door)
+			;;
+		*--type | *-t)
+			candidates='stream seqpacket dgram'
+			;;
+		*)
+			candidates='tcp: unix:'
+			;;
+		esac
 		;;
-	--to | -T)
-		candidates='tcp: unix:'
+	--rights | -R)
+		candidates='connect serve give save revoke'
+		;;
+	--to-service)
+		candidates=$(_intro_values services name)
 		;;
 	--door)
 		candidates=$(_intro_values doors door)
@@ -81,7 +95,7 @@ _intro_option_value()
 		candidates=$(_intro_values services name)
 		;;
 	--limit)
-		candidates='connections= names= held= flight= waits='
+		candidates='connections= names= held= flight= waits= references='
 		;;
 	--wait | -w)
 		candidates='5s 30s 5m forever'
@@ -102,6 +116,7 @@ _intro_option_value()
 _intro_options()
 {
 	local common='--help --user --system --base'
+	local terms='--lifetime --uses --sessions --leash --label --rights'
 
 	case $1 in
 	'')
@@ -121,7 +136,16 @@ _intro_options()
 		candidates="$common --export --open --limit --uid --default --json"
 		;;
 	grant)
-		candidates="$common --as --file --serve --connect --lifetime --uses --label --remove"
+		candidates="$common --as --file --serve --connect --remove $terms"
+		;;
+	lend)
+		candidates="$common --door --to --as --file $terms"
+		;;
+	give)
+		candidates="$common --door --to --to-service --wait $terms"
+		;;
+	claim)
+		candidates="$common --door --as"
 		;;
 	list)
 		candidates="$common --usage --json"
@@ -138,14 +162,17 @@ _intro_options()
 # What comes next among the words: of a verb, with so many words before it.
 _intro_arguments()
 {
+	local verbs='serve connect hold take door grant lend revoke give claim list show why graph'
+
+	verbs+=' watch status'
 	case $verb:${#words[@]} in
 	:0)
-		candidates='serve connect hold take door grant list show why watch status help'
+		candidates="$verbs help"
 		;;
 	help:0)
-		candidates='serve connect hold take door grant list show why watch status'
+		candidates=$verbs
 		;;
-	connect:0 | take:0)
+	connect:0 | take:0 | lend:* | give:0 | graph:0)
 		candidates=$(_intro_values services name)
 		;;
 	show:0)
@@ -161,7 +188,7 @@ _intro_arguments()
 		[[ ${words[0]} == add ]] || candidates=$(_intro_values doors door)
 		;;
 	door:*)
-		[[ ${words[0]} == limit ]] && candidates='connections= names= held= flight= waits='
+		[[ ${words[0]} == limit ]] && candidates='connections= names= held= flight= waits= references='
 		;;
 	grant:0 | why:0)
 		candidates=$(_intro_values doors door)
@@ -169,11 +196,14 @@ _intro_arguments()
 	grant:1)
 		candidates=$(_intro_values services name)
 		;;
+	claim:0)
+		candidates='@ fd: -'
+		;;
 	why:1)
 		candidates="$(_intro_values services name) $(_intro_values grants name)"
 		;;
 	list:0)
-		candidates='services doors grants'
+		candidates='services doors grants references'
 		;;
 	list:1)
 		[[ ${words[0]} == grants ]] && candidates=$(_intro_values doors door)

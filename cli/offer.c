@@ -27,6 +27,7 @@ static void ask_serve(struct agent *a)
 	struct intro_service service = {
 		.types = a->plan->types,
 		.fetch = a->plan->deliver == DELIVER_OPEN,
+		.leash = a->plan->deliver == DELIVER_STDIO || a->plan->deliver == DELIVER_OPEN,
 		.batch = a->plan->deliver == DELIVER_SOCKPAIR ? BATCH : 1,
 	};
 	int r = intro_serve(a->in, a->plan->name, &service, &a->served);

@@ -18,6 +18,8 @@ static const char *const wanted_words[] = {
 	[WANTED_PLACE] = "place",
 	[WANTED_HOLD] = "hold a descriptor as",
 	[WANTED_TAKE] = "take",
+	[WANTED_LEND] = "lend",
+	[WANTED_GIVE] = "give",
 };
 
 /* The door's name, where its path shows it: the last component. */

@@ -5,7 +5,9 @@
  */
 #pragma once
 
-enum wanted { WANTED_CONNECT, WANTED_SERVE, WANTED_PLACE, WANTED_HOLD, WANTED_TAKE };
+enum wanted {
+	WANTED_CONNECT, WANTED_SERVE, WANTED_PLACE, WANTED_HOLD, WANTED_TAKE, WANTED_LEND, WANTED_GIVE,
+};
 
 /* Complains; an exit code. door: as given to intro_open(). error: negative errno. */
 int refused(enum wanted wanted, const char *name, const char *door, int error);

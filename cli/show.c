@@ -8,13 +8,15 @@
 #include "cli.h"
 #include "listing.h"
 #include "start.h"
+#include "tree.h"
 
 static const char text[] =
 	"Usage: intro show NAME [--json]\n"
 	"       intro show door NAME [--json]\n"
 	"\n"
-	"Everything about one service and who is granted it, or about one door: its directory,\n"
-	"its limits, what of them is used, and its grants.\n"
+	"Everything about one service, with the tree of all references to it: what was granted,\n"
+	"lent and given, by whom, and from what. Or about one door: its directory, its limits,\n"
+	"what of them is used, and its grants.\n"
 	"\n"
 	"  -j, --json           one object, for programs\n"
 	BROKER_HELP
@@ -27,8 +29,7 @@ struct page {
 	bool json;
 	size_t rows;
 	json_t *object;		/* the thing's own tags */
-	json_t *grants;
-	bool in_grants;
+	json_t *list;
 };
 
 static int print_thing(void *arg, const struct wire_message *row)
@@ -57,27 +58,51 @@ static int print_thing(void *arg, const struct wire_message *row)
 	return 0;
 }
 
-static int add_grant(void *arg, const struct wire_message *row)
+static int add_to_list(void *arg, const struct wire_message *row)
 {
 	struct page *page = arg;
 
-	return json_array_append_new(page->grants, message_json(row)) < 0 ? -ENOMEM : 0;
+	return json_array_append_new(page->list, message_json(row)) < 0 ? -ENOMEM : 0;
+}
+
+/* A list of what concerns the thing, as a key of its object. */
+static int add_list(struct admin *a, struct page *page, enum wire_what what, const char *key,
+		    const char *door, const char *name)
+{
+	int r;
+
+	page->list = json_array();
+	r = page->list ? listing_each(a, what, door, name, add_to_list, page) : -ENOMEM;
+	if (r >= 0 && json_object_set(page->object, key, page->list) < 0)
+		r = -ENOMEM;
+	json_decref(page->list);
+	return r;
 }
 
 static int finish_json(struct admin *a, struct page *page, const char *door, const char *name)
 {
-	int r;
+	int r = add_list(a, page, WHAT_GRANTS, "grants", door, name);
 
-	page->grants = json_array();
-	r = page->grants ? listing_each(a, WHAT_GRANTS, door, name, add_grant, page) : -ENOMEM;
-	if (r >= 0 && json_object_set(page->object, "grants", page->grants) < 0)
-		r = -ENOMEM;
-	json_decref(page->grants);
+	if (r >= 0 && !door)
+		r = add_list(a, page, WHAT_REFERENCES, "references", NULL, name);
 	if (r >= 0) {
 		r = json_print(page->object, JSON_INDENT(2), stdout);
 		page->object = NULL;
 	}
 	return r;
+}
+
+/* What was made of a service, and of what was made. */
+static int show_tree(struct admin *a, const char *service)
+{
+	struct tree tree;
+	int r = tree_get(a, service, &tree);
+
+	if (r < 0)
+		return failed(r, "cannot list what the broker has");
+	tree_print(&tree, stdout);
+	tree_free(&tree);
+	return CODE_OK;
 }
 
 static int show(struct admin *a, bool is_door, const char *name, bool json)
@@ -104,7 +129,8 @@ static int show(struct admin *a, bool is_door, const char *name, bool json)
 	if (json)
 		return CODE_OK;
 	putchar('\n');
-	return listing_print(a, WHAT_GRANTS, door, service, false, NULL);
+	return is_door ? listing_print(a, WHAT_GRANTS, door, NULL, false, NULL) :
+			 show_tree(a, service);
 }
 
 int verb_show(int argc, char **argv)

@@ -21,7 +21,7 @@ static const struct sentence sentences[] = {
 	{ ENOTCONN, "no broker found" },
 	{ ECONNRESET, "the connection to the broker is gone for good" },
 	{ EPROTOTYPE, "the service is not of this socket type" },
-	{ EDQUOT, "a limit of this door or user is reached" },
+	{ EDQUOT, "a limit of this door or user is reached, or all uses are used up" },
 	{ EACCES, "the grant does not permit this, or the broker's socket may not be opened" },
 	{ EKEYEXPIRED, "the reference has expired" },
 	{ EKEYREVOKED, "the reference was revoked" },

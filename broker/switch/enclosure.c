@@ -43,9 +43,11 @@ static int enclose(struct door *door, const struct conn *by, const struct wire_m
 	struct grant *grant;
 	int r;
 
-	if (m->head.type != WIRE_LEND || m->head.nfds != 0 || !handle ||
+	if (m->head.type != WIRE_LEND || m->head.nfds != 0 ||
 	    wire_string(m, TAG_NAME, name, sizeof name) < 0)
 		return -EINVAL;
+	if (!handle)
+		return -ENOENT;
 	r = terms_read(m, RIGHTS_ALL, label, &o.terms);
 	if (r < 0)
 		return r;

@@ -11,7 +11,7 @@ struct door;
 struct wire_message;
 
 /* ENCLOSE: make one of the message's LENDs, with fd (taken over on success) as its entrance.
- * 0, -EINVAL, -EACCES (nothing left of the rights), -EEXIST (a name twice), -EDQUOT, -ENOMEM
+ * 0, -EINVAL, -ENOENT (a handle of nothing), -EACCES (nothing left of the rights), -EEXIST (a name twice), -EDQUOT, -ENOMEM
  * or what ref_init_child() says; nothing is left of it then. */
 int enclosure_new(struct conn *by, const struct wire_message *m, int *fd);
 
