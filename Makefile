@@ -101,6 +101,7 @@ built := $(lib) $(broker) $(config) $(store) $(cli) $(harness) $(unit) $(claims)
 
 programs := $(if $(filter %/broker/main.o,$(broker)),$(B)/introd) \
 	$(if $(filter %/config/main.o,$(config)),$(B)/introd-config) \
+	$(if $(filter %/store/main.o,$(store)),$(B)/introd-store) \
 	$(if $(filter %/cli/main.o,$(cli)),$(B)/intro)
 tests := $(if $(unit),$(B)/tests/unit) $(if $(claims),$(B)/tests/claims) \
 	$(if $(real),$(B)/tests/real)
@@ -146,6 +147,8 @@ $(B)/units.a: $(filter-out $(mains),$(broker) $(config) $(store) $(cli))
 
 $(B)/introd: $(broker) $(B)/wire.a
 	$(program) $^ -lseccomp -lcap
+$(B)/introd-store: $(store) $(addprefix $(B)/obj/broker/,channel.o sandbox.o) $(B)/wire.a
+	$(program) $^ -lseccomp -lcap -lsqlite3 -lsodium
 $(B)/introd-config: $(config) $(B)/wire.a
 	$(program) $^ -lconfuse
 $(B)/intro: $(cli) $(B)/libintro.a
@@ -236,7 +239,7 @@ $(filled): $(B)/filled/%: %.in $(B)/flags
 # Lines of: mode, file, where to (below DESTDIR).
 line = $(if $2,$(foreach file,$2,$1 $(file) $3/$(notdir $(file))\n))
 installed = $(call line,755,$(filter %/intro %/introd,$(programs)),$(BINDIR)) \
-	$(call line,755,$(filter %/introd-config,$(programs)),$(LIBEXECDIR)) \
+	$(call line,755,$(filter %/introd-config %/introd-store,$(programs)),$(LIBEXECDIR)) \
 	$(call line,755,$(B)/libintro.so.$(VERSION),$(LIBDIR)) \
 	$(call line,644,$(B)/libintro.a,$(LIBDIR)) \
 	$(call line,644,libintro/intro.h,$(INCLUDEDIR)) \

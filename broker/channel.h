@@ -28,14 +28,45 @@ enum channel_type {
 				    * configuration that were not named again are removed */
 	CHANNEL_AUDIT,		   /* fd: where audit lines go, as one write() per flush;
 				    * TAG_WHAT: enum audit_kind */
-	CHANNEL_START,		   /* begin to serve clients */
+	CHANNEL_START,		   /* begin to serve clients; TAG_WHAT: 1 where there may be sturdy
+				    * references */
 	CHANNEL_STOP,		   /* unlink the sockets and exit 0 */
+	CHANNEL_STORE,		   /* after WANT_STORE: fd: the switch's end of a channel to a new
+				    * store room, or ERROR */
 	/* switch to parent */
 	CHANNEL_KEEP = WIRE_ROOM + 16, /* TAG_ENTRY, [TAG_MESSAGES]; [fd]: replaces the entry */
 	CHANNEL_FORGET,		       /* TAG_ENTRY */
 	CHANNEL_READY,		       /* every listener is up */
 	CHANNEL_IDLE,		       /* nothing left to do (user mode, --idle-exit) */
 	CHANNEL_LOG,		       /* TAG_TEXT: a line for the operator */
+	CHANNEL_WANT_STORE,	       /* start a store room, in place of one that there may be */
+};
+
+/*
+ * The channel between the switch and the store room: the same, without descriptors. The store
+ * answers each request, in their order, by a STORE_REPLY with its serial: ERROR, or what stands
+ * with the request. A reference that is saved has a number of its own there, its ENTRY.
+ */
+enum store_type {
+	/* switch to store */
+	STORE_SAVE = WIRE_ROOM + 32, /* terms: RIGHTS, [LIFETIME], [USES], [SESSIONS], [LEASH],
+				      * [LABEL], [OWNER], TEXT (who made it), SERVICE; its
+				      * parent: ENTRY, or RECIPIENT (the serial of an earlier
+				      * SAVE), or neither: the grant NAME in DOOR, or the SERVICE
+				      * itself; DIRECTORY: with a URI, which names the door
+				      * there. Reply: ENTRY, [URI] */
+	STORE_FIND,		     /* URI, [DOOR]: who asks. A STORE_ROW for each from the one
+				      * that hangs from a grant or service, then Reply: ENTRY.
+				      * Unknown, expired and sealed to another are all ENOENT */
+	STORE_RESERVE,		     /* ENTRY, USES. Reply: USES, durably taken off the rest */
+	STORE_RETURN,		     /* ENTRY, USES. Reply */
+	STORE_REVOKE,		     /* ENTRY; or NAME, DOOR: all from that grant; or SERVICE: all
+				      * from that service itself. Reply, when that is durable */
+	/* store to switch */
+	STORE_REPLY = WIRE_ROOM + 48,
+	STORE_ROW,		     /* serial; the tags of SAVE, with its ENTRY as ENTRY, and as
+				      * PARENT that of its parent (0: an anchor) */
+	STORE_FAILED,		     /* ERROR, TEXT: it cannot work, and ends */
 };
 
 enum audit_kind { AUDIT_NONE, AUDIT_FILE, AUDIT_SYSLOG };
@@ -50,6 +81,9 @@ enum audit_kind { AUDIT_NONE, AUDIT_FILE, AUDIT_SYSLOG };
 #define CHANNEL_FD 3		/* its end of the channel */
 #define CHANNEL_BASE_FD 4	/* the broker's directory (0700, owned by the switch) */
 #define CHANNEL_HOST_FD 5	/* the host door's directory */
+
+/* The store room is exec'd as "introd-store", with the channel as 3. */
+#define CHANNEL_STATE_FD 4	/* the directory of its files (0700, its own) */
 
 /* Send one message (fd borrowed, -1: none), blocking: siblings always read. 0 or negative
  * errno. packet is what wire_finish() completed. */

@@ -19,6 +19,7 @@
 #include "parent/config.h"
 #include "parent/log.h"
 #include "parent/parent.h"
+#include "room.h"
 #include "sandbox.h"
 #include "switch/diag.h"
 #include "switch/switch.h"
@@ -43,6 +44,8 @@ static const char help[] =
 "                           default: /run/introd, or $XDG_RUNTIME_DIR/introd\n"
 "  --host-dir DIR           the door of programs in no container;\n"
 "                           default: /run/intro, or BASE/doors/host\n"
+"  --state DIR              where sturdy references are kept;\n"
+"                           default: /var/lib/introd, or $XDG_STATE_HOME/introd\n"
 "  --idle-exit SECONDS      user mode: exit after so long without a client or a service\n"
 "  --ready-fd N             write a byte to descriptor N once clients are served\n"
 "  --log-stderr             log to descriptor 2, not to syslog\n"
@@ -58,7 +61,7 @@ static const char help[] =
 
 enum option_key {
 	OPT_USER = 1, OPT_SYSTEM, OPT_BASE, OPT_HOST_DIR, OPT_CONFIG, OPT_IDLE_EXIT, OPT_CHECK,
-	OPT_ROOM, OPT_READY_FD, OPT_LOG_STDERR, OPT_UID, OPT_GID, OPT_VERSION, OPT_HELP,
+	OPT_ROOM, OPT_STATE, OPT_READY_FD, OPT_LOG_STDERR, OPT_UID, OPT_GID, OPT_VERSION, OPT_HELP,
 };
 
 /* --room, --uid and --gid are said by the parent to the switch only. */
@@ -68,6 +71,7 @@ static const struct option long_options[] = {
 	{ "base", required_argument, NULL, OPT_BASE },
 	{ "host-dir", required_argument, NULL, OPT_HOST_DIR },
 	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "state", required_argument, NULL, OPT_STATE },
 	{ "idle-exit", required_argument, NULL, OPT_IDLE_EXIT },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "room", required_argument, NULL, OPT_ROOM },
@@ -142,6 +146,9 @@ static bool option_take(struct command *command, int key)
 	case OPT_CONFIG:
 		command->parent.config = optarg;
 		return *optarg != '\0';
+	case OPT_STATE:
+		command->parent.state = optarg;
+		return *optarg == '/';
 	case OPT_ROOM:
 		command->room = optarg;
 		return strcmp(optarg, "switch") == 0;
@@ -173,7 +180,7 @@ static bool option_take(struct command *command, int key)
 static int check(const char *file)
 {
 	char *argv[] = { "introd-config", "--check", (char *)file, NULL };
-	int exe = config_program_open();
+	int exe = room_program("introd-config");
 
 	if (exe < 0) {
 		fprintf(stderr, "introd: introd-config is neither beside introd nor in %s\n",

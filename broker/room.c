@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,10 @@
 
 #include "sandbox.h"
 
+#ifndef LIBEXECDIR
+#define LIBEXECDIR "/usr/local/libexec/introd"
+#endif
+
 #define BACKOFF_FIRST_US UINT64_C(10000)
 #define BACKOFF_LAST_US UINT64_C(1000000)
 
@@ -27,6 +32,26 @@ uint64_t room_clock_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+int room_program(const char *name)
+{
+	char path[PATH_MAX + 64];
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	char *slash;
+	int fd;
+
+	if (n > 0) {
+		path[n] = '\0';
+		slash = strrchr(path, '/');
+		snprintf(slash ? slash + 1 : path, 64, "%s", name);
+		fd = open(path, O_PATH | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+	}
+	snprintf(path, sizeof path, LIBEXECDIR "/%s", name);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /* In the child from here on: it ends by exec or _exit(). */

@@ -36,6 +36,10 @@ struct room_backoff {
 	uint64_t delay_us;
 };
 
+/* The program of a room: beside this one, so that a build tree never starts an installed one,
+ * else in LIBEXECDIR. An O_PATH descriptor or a negative errno. */
+int room_program(const char *name);
+
 /* Start a room; its ends of the descriptors are borrowed. The room is killed when this
  * process ends. 0 or a negative errno; a program that cannot be executed ends with status
  * 127 after a line on its descriptor 2. */

@@ -86,6 +86,39 @@ static const struct condition switch_conditions[] = {
 	{ SCMP_SYS(prlimit64), 2, UINT64_MAX, 0 },		/* read a limit, set none */
 };
 
+/* ---- the store: its files, and the channel. It has no network, and starts nothing. */
+static const int store_calls[] = {
+	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close), SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(read), SCMP_SYS(write),
+	/* SQLite, and the key's file */
+	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(lseek),
+	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx),
+	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
+	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(fchmod),
+	SCMP_SYS(fchown), SCMP_SYS(fchdir), SCMP_SYS(getcwd), SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat), SCMP_SYS(flock), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(umask),
+	SCMP_SYS(geteuid), SCMP_SYS(getuid), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(sysinfo), SCMP_SYS(clock_nanosleep),
+	/* memory, and the end, as the C library needs them */
+	SCMP_SYS(futex), SCMP_SYS(munmap), SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mremap),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
+
+static const struct condition store_conditions[] = {
+	{ SCMP_SYS(fcntl), 1, EXACTLY, F_GETFL },
+	{ SCMP_SYS(fcntl), 1, EXACTLY, F_SETFL },
+	{ SCMP_SYS(fcntl), 1, EXACTLY, F_GETFD },
+	{ SCMP_SYS(fcntl), 1, EXACTLY, F_SETFD },
+	{ SCMP_SYS(fcntl), 1, EXACTLY, F_GETLK },
+	{ SCMP_SYS(fcntl), 1, EXACTLY, F_SETLK },
+	{ SCMP_SYS(fcntl), 1, EXACTLY, F_DUPFD_CLOEXEC },
+	{ SCMP_SYS(mmap), 2, PROT_EXEC, 0 },
+	{ SCMP_SYS(mprotect), 2, PROT_EXEC, 0 },
+	{ SCMP_SYS(prlimit64), 2, UINT64_MAX, 0 },
+};
+
 /* Answered with an error instead of death: ENOSYS makes the C library use clone(). */
 static const int switch_missing[] = { SCMP_SYS(clone3) };
 
@@ -123,6 +156,15 @@ static const struct row {
 		.filter = true,
 		.calls = switch_calls, .ncalls = LENGTH(switch_calls),
 		.conditions = switch_conditions, .nconditions = LENGTH(switch_conditions),
+		.missing = switch_missing, .nmissing = LENGTH(switch_missing),
+	},
+	/* Reads what the switch asks, and its own files. */
+	[ROOM_STORE] = {
+		.changes_uid = true,
+		.file_bytes = UNCHANGED, .processes = UNCHANGED, .cpu_sec = UNCHANGED,
+		.filter = true,
+		.calls = store_calls, .ncalls = LENGTH(store_calls),
+		.conditions = store_conditions, .nconditions = LENGTH(store_conditions),
 		.missing = switch_missing, .nmissing = LENGTH(switch_missing),
 	},
 	/* Reads the configuration file once, and writes to two pipes. */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum room_kind { ROOM_PARENT, ROOM_SWITCH, ROOM_CONFIG, ROOM_KINDS };
+enum room_kind { ROOM_PARENT, ROOM_SWITCH, ROOM_CONFIG, ROOM_STORE, ROOM_KINDS };
 
 struct sandbox_options {
 	bool system;		/* change to uid and gid, with no supplementary groups */

@@ -17,15 +17,18 @@
 #include "parse.h"
 #include "refusal.h"
 #include "rows.h"
+#include "secret.h"
 
 static const char text[] =
-	"Usage: intro connect NAME [options]\n"
+	"Usage: intro connect NAME | @FILE [options]\n"
 	"       intro connect NAME [options] -- PROGRAM [ARGUMENT…]\n"
 	"\n"
 	"Connects to the service NAME. Alone it copies: standard input to the service, what the\n"
 	"service says to standard output; the end of input is passed on, and it ends when the\n"
 	"service closes. With a PROGRAM it becomes that program, with the connected socket as\n"
 	"standard input and output (a held file: as standard input).\n"
+	"\n"
+	"@FILE (or fd:N) is a saved reference: what `intro lend NAME --save FILE` has made.\n"
 	"\n"
 	"  -w, --wait TIME      wait so long for NAME to be granted and served: 500ms, 30s, 5m,\n"
 	"                       forever. Else 5s for a name that is granted but not served just\n"
@@ -48,6 +51,7 @@ static const char text[] =
 
 struct connect_options {
 	const char *name;
+	char saved[WIRE_TEXT_MAX + 1];	/* a saved reference; "": by name */
 	char **program;
 	int wait_ms, type, fd;
 	bool wait_given, fdpass, verbose;
@@ -59,7 +63,13 @@ static int request(struct intro *in, const struct connect_options *o, int wait_m
 	struct intro_ref *ref;
 	int r;
 
-	r = intro_find(in, o->name, &ref);
+	if (o->saved[0]) {
+		struct intro_event ev;
+
+		r = ask_wait(in, intro_restore(in, o->saved, &ref), ANSWER_MS, &ev);
+	} else {
+		r = intro_find(in, o->name, &ref);
+	}
 	if (r < 0)
 		return r;
 	r = ask_wait(in, intro_connect(ref, o->type, wait_ms),
@@ -233,6 +243,9 @@ int verb_connect(int argc, char **argv)
 		return usage_error("connect", "either --fdpass or a program");
 	if (o.fd >= 0 && !o.program)
 		return usage_error("connect", "--fd wants a program to have it: -- PROGRAM");
-	r = ask_name("connect", o.name);
+	if (o.name[0] == '@' || !strncmp(o.name, "fd:", 3) || !strncmp(o.name, "intro:", 6))
+		r = secret_read("connect", "a saved reference", o.name, o.saved, sizeof o.saved);
+	else
+		r = ask_name("connect", o.name);
 	return r != CODE_OK ? r : run(&o);
 }

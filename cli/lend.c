@@ -3,12 +3,14 @@
  * intro lend: make a narrower reference, for a program or for a door. And intro revoke.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../libintro/wire/name.h"
 #include "admin.h"
 #include "ask.h"
 #include "enclose.h"
+#include "fd.h"
 #include "reference.h"
 #include "refusal.h"
 #include "terms.h"
@@ -16,6 +18,7 @@
 static const char lend_text[] =
 	"Usage: intro lend NAME[=AS]… [terms] -- PROGRAM [ARGUMENT…]\n"
 	"       intro lend REF [terms] --to DOOR [--as NAME]\n"
+	"       intro lend NAME [terms] --save FILE [--owner DOOR]\n"
 	"\n"
 	"Makes a narrower reference of one that you have, never a wider one.\n"
 	"\n"
@@ -27,7 +30,13 @@ static const char lend_text[] =
 	"for what another door was granted, or a number of `intro list references`: what is made\n"
 	"from it ends with it.\n"
 	"\n"
+	"With --save it puts it into a new FILE, as a line of text: whoever can read that may use the\n"
+	"reference (intro connect @FILE), also after the broker or the machine was restarted. With\n"
+	"--owner only through that door.\n"
+	"\n"
 	TERMS_HELP
+	"  -s, --save FILE      as a file (mode 0600) that must not be there yet\n"
+	"  -o, --owner DOOR     usable through this door only\n"
 	"  -t, --to DOOR        into this door\n"
 	"  -a, --as NAME        as this name there (else: as it is called)\n"
 	"  -f, --file FILE      with this socket file there (else: NAME)\n"
@@ -36,6 +45,7 @@ static const char lend_text[] =
 	"Examples:\n"
 	"  intro lend db --lifetime 10m -- ./report.sh\n"
 	"  intro lend db=database cache --uses 100 --label build-812 -- bwrap … ./build\n"
+	"  intro lend db --lifetime 7d --save db.ref && intro connect @db.ref\n"
 	"  intro lend web/db --to web-debug --sessions 1 --lifetime 2h\n"
 	"To take it back: intro revoke REF   Who has what of it: intro show SERVICE\n";
 
@@ -59,6 +69,7 @@ struct lend {
 	char *names[NAMES_MAX];
 	size_t n;
 	const char *door, *as, *file;
+	const char *save, *owner;
 	struct intro_terms terms;
 };
 
@@ -102,6 +113,67 @@ static int to_program(const struct lend *l, char **program)
 		enclosed[i].terms = &l->terms;
 	}
 	return enclose_exec(in, enclosed, l->n, program, door);
+}
+
+/* Have it saved: 0 or a negative errno. The line is the reference's. */
+static int have_saved(struct intro *in, const struct lend *l, struct intro_ref **ret)
+{
+	struct intro_ref *ref, *lent;
+	struct intro_event ev;
+	int r = intro_find(in, l->names[0], &ref);
+
+	if (r < 0)
+		return r;
+	r = ask_wait(in, intro_lend(ref, &l->terms, &lent), ANSWER_MS, &ev);
+	if (r == 0)
+		r = ask_wait(in, intro_save(lent, l->owner), ANSWER_MS, &ev);
+	*ret = lent;
+	return r;
+}
+
+static int write_file(const char *file, const char *uri)
+{
+	_cleanup_close_ int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 && errno == EEXIST) {
+		complain("%s is there already, and not overwritten\nWhat it holds may be all that there "
+			 "is of a reference", file);
+		return CODE_FAILED;
+	}
+	if (fd < 0)
+		return failed(-errno, "cannot make %s", file);
+	if (dprintf(fd, "%s\n", uri) < 0 || fsync(fd) < 0) {
+		int error = -errno;
+
+		unlink(file);
+		return failed(error, "cannot write %s", file);
+	}
+	return CODE_OK;
+}
+
+static int to_file(const struct lend *l)
+{
+	struct intro_ref *ref = NULL;
+	char door[WHERE_BYTES];
+	struct intro *in;
+	int r = ask_name("lend", l->names[0]);
+
+	if (r == CODE_OK && l->owner)
+		r = ask_name("lend", l->owner);
+	if (r == CODE_OK)
+		r = ask_open(false, &in, door);
+	if (r != CODE_OK)
+		return r;
+	r = have_saved(in, l, &ref);
+	if (r == 0)
+		r = write_file(l->save, intro_ref_uri(ref));
+	else if (r == -EACCES)
+		r = failed(r, "cannot save \"%s\" through the door %s: the reference does not permit "
+			   "it; it would take the right \"save\"", l->names[0], door);
+	else
+		r = refused(WANTED_LEND, l->names[0], door, r);
+	intro_close(in);
+	return r;
 }
 
 /* What a reference is called where it is: the last part of DOOR/NAME, or the service. */
@@ -163,17 +235,19 @@ static int lend(struct lend *l, int argc, char **argv, bool has_program)
 		return usage_error("lend", "wanted: the name of what to lend");
 	if ((size_t)words > NAMES_MAX)
 		return usage_error("lend", "at most %u names at once", NAMES_MAX);
-	if (has_program == (l->door != NULL))
-		return usage_error("lend", "wanted: either -- PROGRAM or --to DOOR");
+	if (has_program + (l->door != NULL) + (l->save != NULL) != 1)
+		return usage_error("lend", "wanted: either -- PROGRAM or --to DOOR or --save FILE");
+	if (l->owner && !l->save)
+		return usage_error("lend", "--owner is for --save");
 	for (int i = 0; i < words; i++)
 		l->names[l->n++] = argv[i];
 	if (!l->door && (l->as || l->file))
 		return usage_error("lend", "for a program: NAME=AS instead of --as, and no --file");
-	if (!l->door)
+	if (has_program)
 		return to_program(l, argv + words + 1);
 	if (l->n > 1)
-		return usage_error("lend", "one reference at a time to a door");
-	return to_door(l);
+		return usage_error("lend", "one reference at a time to a door or a file");
+	return l->door ? to_door(l) : to_file(l);
 }
 
 /* getopt_long() moves words before "--" together; what is behind it is the program's. */
@@ -189,6 +263,8 @@ int verb_lend(int argc, char **argv)
 {
 	static const struct option options[] = {
 		TERMS_OPTIONS,
+		{ "save", required_argument, NULL, 's' },
+		{ "owner", required_argument, NULL, 'o' },
 		{ "to", required_argument, NULL, 't' },
 		{ "as", required_argument, NULL, 'a' },
 		{ "file", required_argument, NULL, 'f' },
@@ -200,8 +276,14 @@ int verb_lend(int argc, char **argv)
 	struct lend l = { .n = 0 };
 	bool has_program = dashes + 1 < argc;
 
-	while ((c = getopt_long(dashes, argv, ":t:a:f:h" TERMS_LETTERS, options, NULL)) != -1) {
+	while ((c = getopt_long(dashes, argv, ":s:o:t:a:f:h" TERMS_LETTERS, options, NULL)) != -1) {
 		switch (c) {
+		case 's':
+			l.save = optarg;
+			break;
+		case 'o':
+			l.owner = optarg;
+			break;
 		case 't':
 			l.door = optarg;
 			break;
@@ -226,7 +308,7 @@ int verb_lend(int argc, char **argv)
 	return lend(&l, has_program ? argc - optind : dashes - optind, argv + optind, has_program);
 }
 
-static int revoke(struct admin *a, const char *text)
+static int take_back(struct admin *a, const char *text)
 {
 	uint8_t buf[WIRE_PACKET_MAX];
 	struct wire_message reply;
@@ -269,7 +351,7 @@ int verb_revoke(int argc, char **argv)
 	if (r != CODE_OK)
 		return r;
 	for (; optind < argc && r == CODE_OK; optind++)
-		r = revoke(&a, argv[optind]);
+		r = take_back(&a, argv[optind]);
 	admin_close(&a);
 	return r;
 }

@@ -35,9 +35,10 @@ int secret_read(const char *verb, const char *what, const char *from, char *out,
 	int fd;
 
 	if (from[0] == '@') {
-		fd = own = open(from + 1, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
+		own = open(from + 1, O_RDONLY | O_CLOEXEC);
+		if (own < 0)
 			return failed(-errno, "cannot open %s", from + 1);
+		fd = own;
 	} else if (!strcmp(from, "-")) {
 		fd = STDIN_FILENO;
 	} else if (strncmp(from, "fd:", 3) != 0 || ask_fd(from + 3, &fd) < 0) {

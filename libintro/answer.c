@@ -126,8 +126,10 @@ int in_request_answer(struct intro *in, struct in_request *rq, const struct wire
 		in_output_allowed(in, error);
 		return 0;
 	}
-	/* One descriptor at a time: it has not seen yet that we took the one before. */
-	if (error == -EAGAIN && (rq->type == WIRE_TAKE || rq->type == WIRE_ATTEST)) {
+	/* One descriptor at a time: it has not seen yet that we took the one before. And one that
+	 * is above it may just be saved. */
+	if (error == -EAGAIN && (rq->type == WIRE_TAKE || rq->type == WIRE_ATTEST ||
+				 rq->type == WIRE_SAVE)) {
 		in_request_retry(in, rq);
 		return 0;
 	}

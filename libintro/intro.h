@@ -248,6 +248,22 @@ int intro_give_door(struct intro_ref *ref, const char *door, int wait_ms);
  * is no such gift, or not for us; it then stays good for whose it is. */
 int intro_claim(struct intro *in, const char *gift, struct intro_ref **ret);
 
+/* Have a reference in a form that outlives its holders and the broker: a child of it, designated
+ * by a line of text, whoever has which may use it (owner: only through the door of that name;
+ * or NULL). To be kept as a password is: never on a command line, in an environment or a log.
+ * A request; after INTRO_DONE intro_ref_uri() has it. -EACCES the reference does not permit it;
+ * -EROFS, -ENOSPC, -EUCLEAN, -EIO the broker's store cannot write, or is damaged. */
+int intro_save(struct intro_ref *ref, const char *owner);
+
+/* The line that the last intro_save() has got, borrowed until the next one or intro_unref(); NULL:
+ * none. */
+const char *intro_ref_uri(const struct intro_ref *ref);
+
+/* A saved reference, by its line. Is bound again when the broker was restarted. A request,
+ * answered by INTRO_DONE or INTRO_REFUSED: -ENOENT unknown, expired, revoked or somebody else's,
+ * which look alike; -EINVAL not such a line. */
+int intro_restore(struct intro *in, const char *uri, struct intro_ref **ret);
+
 /* Do two references of one connection designate the same service, whatever ways they came? A
  * request: INTRO_DONE says it in .same. */
 int intro_same(struct intro_ref *a, struct intro_ref *b);

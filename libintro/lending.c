@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The calls that make, give and compare references, and their requests (lending.h).
+ * The requests of lending.h, and the calls that make references: lent, claimed, restored.
  */
 #include "lending.h"
 
@@ -19,10 +19,7 @@
 	(INTRO_MAY_CONNECT | INTRO_MAY_SERVE | INTRO_MAY_GIVE | INTRO_MAY_SAVE | \
 	 INTRO_MAY_REVOKE)
 
-/* How long a gift waits that waits for ever. */
-#define GIFT_USEC_MAX UINT64_C(86400000000)
-
-static int check_terms(const struct intro_terms *t)
+int in_terms_check(const struct intro_terms *t)
 {
 	if (t->rights & ~(unsigned int)RIGHTS_KNOWN || t->lifetime_ms < 0 ||
 	    t->lifetime_ms > INT64_MAX / 1000)
@@ -30,8 +27,7 @@ static int check_terms(const struct intro_terms *t)
 	return t->label && t->label[0] && !wire_label_ok(t->label, strlen(t->label)) ? -EINVAL : 0;
 }
 
-/* name: NULL where there is none. */
-static void put_terms(struct wire_writer *w, const struct intro_terms *t, const char *name,
+void in_terms_put(struct wire_writer *w, const struct intro_terms *t, const char *name,
 		      uint64_t parent)
 {
 	if (name)
@@ -56,13 +52,20 @@ void in_lending_put(struct wire_writer *w, const struct in_request *rq)
 {
 	switch (rq->type) {
 	case WIRE_LEND:
-		put_terms(w, &rq->ref->lending->terms, NULL, rq->other->handle);
+		in_terms_put(w, &rq->ref->lending->terms, NULL, rq->other->handle);
 		break;
 	case WIRE_CLAIM:
 		wire_put_bytes(w, TAG_GIFT, rq->ref->lending->gift, WIRE_GIFT_BYTES);
 		break;
 	case WIRE_SAME:
 		wire_put_u64(w, TAG_PARENT, rq->other->handle);
+		break;
+	case WIRE_RESTORE:
+		wire_put_string(w, TAG_URI, rq->ref->uri);
+		break;
+	case WIRE_SAVE:
+		if (rq->name[0])
+			wire_put_string(w, TAG_OWNER, rq->name);
 		break;
 	case WIRE_GIVE:
 		wire_put_u64(w, TAG_WAIT, rq->gift_usec);
@@ -119,6 +122,20 @@ static int read_gift(const struct wire_message *m, struct intro_event *ev)
 	return 0;
 }
 
+static int read_uri(struct intro_ref *ref, const struct wire_message *m)
+{
+	char text[WIRE_TEXT_MAX + 1];
+
+	if (wire_string(m, TAG_URI, text, sizeof text) < 0)
+		return -EPROTO;
+	if (ref->uri)
+		explicit_bzero(ref->uri, strlen(ref->uri));
+	free(ref->uri);
+	ref->uri = strdup(text);
+	explicit_bzero(text, sizeof text);
+	return ref->uri ? 0 : -ENOMEM;
+}
+
 int in_lending_answer(struct in_request *rq, const struct wire_message *m,
 		      struct intro_event *ev)
 {
@@ -130,6 +147,8 @@ int in_lending_answer(struct in_request *rq, const struct wire_message *m,
 		return 0;
 	case WIRE_STAT:
 		return read_info(rq->ref, m);
+	case WIRE_SAVE:
+		return read_uri(rq->ref, m);
 	case WIRE_ENCLOSE:
 		ev->fd = in_steal(&rq->fd);
 		ev->type = SOCK_SEQPACKET;
@@ -156,8 +175,7 @@ static int lending_new(struct intro *in, uint16_t type, const char *name, struct
 	return 0;
 }
 
-/* Why nothing can be asked about a reference (and another, or NULL); 0: it can. */
-static int check_held(const struct intro_ref *ref, const struct intro_ref *other)
+int in_held_check(const struct intro_ref *ref, const struct intro_ref *other)
 {
 	if (in_foreign(ref->in))
 		return -ECHILD;
@@ -174,13 +192,13 @@ int intro_lend(struct intro_ref *parent, const struct intro_terms *terms, struct
 	struct intro *in = parent->in;
 	struct intro_ref *ref;
 	struct in_request *rq;
-	int r = check_held(parent, NULL);
+	int r = in_held_check(parent, NULL);
 
 	if (r < 0)
 		return r;
 	if (!terms)
 		terms = &none;
-	if (check_terms(terms) < 0)
+	if (in_terms_check(terms) < 0)
 		return -EINVAL;
 	r = lending_new(in, WIRE_LEND, parent->name, &ref);
 	if (r < 0)
@@ -229,129 +247,23 @@ int intro_claim(struct intro *in, const char *gift, struct intro_ref **ret)
 	return in_reference_start(in, ref, ret);
 }
 
-/* A request about a reference that we hold. */
-static int ask(struct intro_ref *ref, uint16_t type, struct intro_ref *other)
+int intro_restore(struct intro *in, const char *uri, struct intro_ref **ret)
 {
-	struct in_request *rq;
-	int r = check_held(ref, other);
-
-	if (r < 0)
-		return r;
-	rq = in_request_new(ref->in, type, ref);
-	if (!rq)
-		return -ENOMEM;
-	rq->other = other;
-	return in_request_start(ref->in, rq);
-}
-
-int intro_revoke(struct intro_ref *ref)
-{
-	return ask(ref, WIRE_REVOKE, NULL);
-}
-
-int intro_stat(struct intro_ref *ref)
-{
-	return ask(ref, WIRE_STAT, NULL);
-}
-
-int intro_same(struct intro_ref *a, struct intro_ref *b)
-{
-	return ask(a, WIRE_SAME, b);
-}
-
-static int give(struct intro_ref *ref, struct intro_ref *recipient, const char *door, int wait_ms)
-{
-	struct in_request *rq;
-	int r = check_held(ref, recipient);
-
-	if (r < 0)
-		return r;
-	if (door && !wire_name_ok(door, strlen(door)))
-		return -EINVAL;
-	rq = in_request_new(ref->in, WIRE_GIVE, ref);
-	if (!rq)
-		return -ENOMEM;
-	rq->other = recipient;
-	if (door)
-		strcpy(rq->name, door);
-	rq->gift_usec = wait_ms < 0 ? GIFT_USEC_MAX : (uint64_t)wait_ms * 1000;
-	return in_request_start(ref->in, rq);
-}
-
-int intro_give(struct intro_ref *ref, struct intro_ref *recipient, int wait_ms)
-{
-	return give(ref, recipient, NULL, wait_ms);
-}
-
-int intro_give_door(struct intro_ref *ref, const char *door, int wait_ms)
-{
-	return give(ref, NULL, door, wait_ms);
-}
-
-/* The LENDs of an enclosure, each behind its length. Bytes, or a negative errno. */
-static int put_enclosed(struct intro *in, const struct intro_enclosed *names, size_t n,
-			uint8_t buf[WIRE_PACKET_MAX])
-{
-	const size_t room = WIRE_PACKET_MAX - WIRE_HEADER_BYTES - WIRE_TLV_BYTES;
-	const struct intro_terms none = { 0 };
-	size_t used = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct intro_terms *terms = names[i].terms ? names[i].terms : &none;
-		struct wire_writer w;
-		int len;
-
-		if (names[i].ref->in != in)
-			return -EXDEV;
-		if (names[i].ref->state == IN_BROKEN)
-			return names[i].ref->error;
-		if (!wire_name_ok(names[i].name, strlen(names[i].name)) || check_terms(terms) < 0)
-			return -EINVAL;
-		if (room - used < 2 + WIRE_HEADER_BYTES)
-			return -EMSGSIZE;
-		wire_begin(&w, buf + used + 2, room - used - 2, WIRE_LEND, 0, names[i].ref->handle, 0);
-		put_terms(&w, terms, names[i].name, 0);
-		len = wire_finish(&w);
-		if (len < 0)
-			return len;
-		wire_store16(buf + used, (uint16_t)len);
-		used += 2 + (size_t)len;
-	}
-	return (int)used;
-}
-
-int intro_enclose(struct intro *in, const struct intro_enclosed *names, size_t n)
-{
-	uint8_t buf[WIRE_PACKET_MAX];
-	struct in_request *rq;
-	int len;
+	size_t len = strlen(uri);
+	struct intro_ref *ref;
+	int r;
 
 	if (in_foreign(in))
 		return -ECHILD;
-	if (n > WIRE_ENCLOSED_MAX)
-		return -EMSGSIZE;
-	len = put_enclosed(in, names, n, buf);
-	if (len < 0)
-		return len;
-	rq = in_request_new(in, WIRE_ENCLOSE, NULL);
-	if (!rq)
-		return -ENOMEM;
-	rq->enclosed = malloc((size_t)len + 1);
-	if (!rq->enclosed) {
-		in_request_free(in, rq);
+	if (len == 0 || len > WIRE_TEXT_MAX || strncmp(uri, "intro:", 6) != 0)
+		return -EINVAL;
+	r = in_reference_new(in, WIRE_RESTORE, "saved", &ref);
+	if (r < 0)
+		return r;
+	ref->uri = strdup(uri);
+	if (!ref->uri) {
+		in_reference_discard(in, ref);
 		return -ENOMEM;
 	}
-	memcpy(rq->enclosed, buf, (size_t)len);
-	rq->enclosed_len = (size_t)len;
-	return in_request_start(in, rq);
-}
-
-int intro_ref_info(const struct intro_ref *ref, struct intro_info *ret)
-{
-	if (in_foreign(ref->in))
-		return -ECHILD;
-	if (!ref->info)
-		return -ENODATA;
-	*ret = *ref->info;
-	return 0;
+	return in_reference_start(in, ref, ret);
 }

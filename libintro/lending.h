@@ -18,6 +18,16 @@ struct in_lending {
 	uint8_t gift[WIRE_GIFT_BYTES];
 };
 
+/* 0, or -EINVAL. */
+int in_terms_check(const struct intro_terms *terms);
+
+/* Write terms; name: NULL, parent: 0 where there is none. */
+void in_terms_put(struct wire_writer *w, const struct intro_terms *terms, const char *name,
+		  uint64_t parent);
+
+/* Why nothing can be asked about a reference (and another, or NULL); 0: it can. */
+int in_held_check(const struct intro_ref *ref, const struct intro_ref *other);
+
 /* The tags of such a request, which has a reference. */
 void in_lending_put(struct wire_writer *w, const struct in_request *rq);
 

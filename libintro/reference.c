@@ -21,6 +21,9 @@ static void reference_free(struct intro_ref *ref)
 {
 	if (ref->dir >= 0)
 		close(ref->dir);
+	if (ref->uri)
+		explicit_bzero(ref->uri, strlen(ref->uri));
+	free(ref->uri);
 	free(ref->lending);
 	free(ref->info);
 	free(ref);

@@ -23,7 +23,7 @@ enum in_binding {
 struct intro_ref {
 	struct intro *in;
 	uint32_t handle;	/* from 1 */
-	uint16_t type;		/* WIRE_FIND, _SERVE, _PLACE, _LEND or _CLAIM */
+	uint16_t type;		/* WIRE_FIND, _SERVE, _PLACE, _LEND, _CLAIM or _RESTORE */
 	enum in_binding state;
 	int error;		/* why it is broken */
 	bool announced;		/* the caller counts on it: its end is an event of its own */
@@ -33,6 +33,7 @@ struct intro_ref {
 	bool fetch;		/* SERVE */
 	int dir;		/* PLACE: owned O_PATH of the directory; else -1 */
 	bool leash;		/* SERVE */
+	char *uri;		/* owned: what it was restored by, or saved as; else NULL */
 	struct in_lending *lending; /* owned: LEND, CLAIM; else NULL */
 	struct intro_info *info;    /* owned; NULL: not asked for */
 	char file[WIRE_NAME_MAX + 1];

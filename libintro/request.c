@@ -119,7 +119,7 @@ static void put_for_ref(struct wire_writer *w, const struct intro *in,
 		break;
 	case WIRE_CONNECT:
 		/* A name that is not there yet has no handle to wait with. */
-		if (rq->waits && !ref->lending)
+		if (rq->waits && !ref->lending && ref->type != WIRE_RESTORE)
 			wire_put_string(w, TAG_NAME, ref->name);
 		wire_put_u32(w, TAG_SOCKTYPE, (uint32_t)rq->socktype);
 		wire_put_u64(w, TAG_WAIT, in_left(rq->wait_until));

@@ -52,6 +52,7 @@ _Noreturn static void broker_exec(const struct broker *b, const struct broker_op
 				  int ready)
 {
 	char path[PATH_BYTES], base[PATH_BYTES], host[PATH_BYTES], fd[32], config[PATH_BYTES];
+	char state[PATH_BYTES];
 	const char *argv[MAX_ARGS] = { path, b->system ? "--system" : "--user", base, fd };
 	size_t n = 4;
 
@@ -60,6 +61,8 @@ _Noreturn static void broker_exec(const struct broker *b, const struct broker_op
 	snprintf(host, sizeof host, "--host-dir=%s", b->host);
 	snprintf(fd, sizeof fd, "--ready-fd=%d", ready);
 	snprintf(config, sizeof config, "--config=%s/introd.conf", b->dir);
+	snprintf(state, sizeof state, "--state=%s/state", b->dir);
+	argv[n++] = state;
 	if (b->system)
 		argv[n++] = host;
 	if (o->config)

@@ -28,25 +28,6 @@
 #define LIBEXECDIR "/usr/local/libexec/introd"
 #endif
 
-int config_program_open(void)
-{
-	char path[PATH_MAX + 32];
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
-	char *slash;
-	int fd;
-
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-		strcpy(slash ? slash + 1 : path, "introd-config");
-		fd = open(path, O_PATH | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
-	}
-	fd = open(LIBEXECDIR "/introd-config", O_PATH | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 /* introd-config's own sentences, a line each. */
 static void errors_log(struct intake *in)
 {
@@ -128,7 +109,7 @@ static int program_start(struct room *room, const struct config_source *source, 
 			 int *out, int *errors)
 {
 	char *argv[] = { "introd-config", "--stdin", (char *)source->path, NULL };
-	int o[2] = { -1, -1 }, e[2] = { -1, -1 }, exe = config_program_open(), r;
+	int o[2] = { -1, -1 }, e[2] = { -1, -1 }, exe = room_program("introd-config"), r;
 
 	if (exe < 0) {
 		log_line(LOG_ERR, "introd-config is neither beside introd nor in %s",

@@ -47,6 +47,3 @@ int config_open(struct config *config);
 
 void config_clear(struct config *config);
 
-/* Where introd-config is: beside our own executable, else in LIBEXECDIR. A descriptor (O_PATH)
- * or a negative errno. */
-int config_program_open(void);

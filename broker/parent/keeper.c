@@ -85,7 +85,7 @@ void keeper_start(struct keeper *keeper)
 	if (r == 0)
 		r = keeper_send_config(keeper);
 	if (r == 0)
-		r = keeper_send_plain(keeper, CHANNEL_START);
+		r = keeper_send_start(keeper);
 	if (r < 0)
 		send_failed(keeper, r);
 }

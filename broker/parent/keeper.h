@@ -13,6 +13,7 @@
 #include "base.h"
 #include "config.h"
 #include "store.h"
+#include "storeroom.h"
 #include "trail.h"
 
 struct keeper {
@@ -24,6 +25,7 @@ struct keeper {
 	unsigned int idle_exit_sec;
 	int exe;			/* our own program, O_PATH */
 	struct trail trail;
+	struct storeroom storeroom;
 
 	struct room room;
 	struct room_backoff backoff;
@@ -56,6 +58,7 @@ int keeper_receive(struct keeper *keeper);
 
 /* Tell it, taking what comes meanwhile: 0, or a negative errno: it is dead or hangs. */
 int keeper_send_plain(struct keeper *keeper, unsigned int type);
+int keeper_send_start(struct keeper *keeper);
 int keeper_send_store(struct keeper *keeper);
 int keeper_send_config(struct keeper *keeper);
 

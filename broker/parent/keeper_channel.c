@@ -37,6 +37,8 @@ static void distrust(struct keeper *keeper, const char *what)
 
 /* ---- what it may say */
 
+static int send_to(struct keeper *keeper, const void *packet, int len, int fd);
+
 static bool is_listener(int fd)
 {
 	int domain = 0, listening = 0;
@@ -73,9 +75,28 @@ static bool keep(struct keeper *keeper, const struct wire_message *m, int fd)
 	return true;
 }
 
+/* Start a store room, and give the switch the channel to it. */
+static bool give_store(struct keeper *keeper)
+{
+	int fd = keeper->stopping ? -ECANCELED : storeroom_start(&keeper->storeroom);
+	uint8_t buf[64];
+	struct wire_writer w;
+	int r;
+
+	wire_begin(&w, buf, sizeof buf, CHANNEL_STORE, 0, 0, fd >= 0);
+	if (fd < 0)
+		wire_put_u32(&w, TAG_ERROR, (uint32_t)fd);
+	r = send_to(keeper, buf, wire_finish(&w), fd);
+	if (fd >= 0)
+		close(fd);
+	return r == 0;
+}
+
 static bool message_take(struct keeper *keeper, const struct wire_message *m)
 {
 	switch (m->head.type) {
+	case CHANNEL_WANT_STORE:
+		return give_store(keeper);
 	case CHANNEL_FORGET:
 		store_forget(&keeper->store, wire_u64(m, TAG_ENTRY, 0));
 		return wire_has(m, TAG_ENTRY);
@@ -163,6 +184,16 @@ int keeper_send_plain(struct keeper *keeper, unsigned int type)
 	struct wire_writer w;
 
 	wire_begin(&w, buf, sizeof buf, (uint16_t)type, 0, 0, 0);
+	return send_to(keeper, buf, wire_finish(&w), -1);
+}
+
+int keeper_send_start(struct keeper *keeper)
+{
+	uint8_t buf[64];
+	struct wire_writer w;
+
+	wire_begin(&w, buf, sizeof buf, CHANNEL_START, 0, 0, 0);
+	wire_put_u32(&w, TAG_WHAT, keeper->storeroom.used);
 	return send_to(keeper, buf, wire_finish(&w), -1);
 }
 

@@ -196,14 +196,17 @@ static int loop(struct parent *p)
 			{ p->signals, POLLIN, 0 },
 			{ k->sock, POLLIN, 0 },
 			{ k->room.pid ? k->room.pidfd : -1, POLLIN, 0 },
+			{ k->storeroom.room.pid ? k->storeroom.room.pidfd : -1, POLLIN, 0 },
 		};
 
-		if (poll(fds, 3, patience(p)) < 0 && errno != EINTR)
+		if (poll(fds, 4, patience(p)) < 0 && errno != EINTR)
 			return EXIT_TEMPORARY;
 		if (fds[1].revents)
 			keeper_receive(k);
 		if (fds[2].revents)
 			keeper_ended(k);
+		if (fds[3].revents)
+			storeroom_ended(&k->storeroom);
 		if (k->ready && !p->was_ready)
 			ready_tell(p);
 		if (k->idle)
@@ -278,6 +281,7 @@ static int prepare(struct parent *p)
 		.base = o->base, .host_dir = o->host_dir, .system = o->system,
 		.uid = k->sandbox.uid, .gid = k->sandbox.gid }) < 0)
 		return EXIT_TEMPORARY;
+	storeroom_prepare(&k->storeroom, &k->sandbox, o->state);
 
 	r = sandbox_enter(ROOM_PARENT, &k->sandbox);
 	if (r < 0) {
@@ -300,7 +304,7 @@ int parent_run(const struct parent_options *options)
 	struct parent p = {
 		.options = options, .signals = -1, .ready_fd = options->ready_fd,
 		.keeper = { .base = { .fd = -1, .host_fd = -1, .lock_fd = -1 }, .exe = -1,
-			    .trail = { AUDIT_NONE, -1 }, .sock = -1,
+			    .trail = { AUDIT_NONE, -1 }, .sock = -1, .storeroom.dir = -1,
 			    .idle_exit_sec = options->idle_exit_sec },
 	};
 	struct keeper *k = &p.keeper;
@@ -317,6 +321,7 @@ int parent_run(const struct parent_options *options)
 	}
 
 	room_kill(&k->room);
+	storeroom_close(&k->storeroom);
 	store_clear(&k->store);
 	config_clear(&k->config);
 	base_close(&k->base);

@@ -11,6 +11,7 @@ struct parent_options {
 	bool system;
 	const char *base;		/* NULL: the mode's own */
 	const char *host_dir;		/* NULL: likewise */
+	const char *state;		/* of the sturdy references; NULL: likewise */
 	const char *config;		/* NULL: likewise, and it may be missing */
 	unsigned int idle_exit_sec;	/* 0: never */
 	int ready_fd;			/* gets one byte when clients are served; -1: none */

@@ -197,6 +197,19 @@ int database_reserve(struct database *db, uint64_t id, uint32_t wanted, uint32_t
 	return r;
 }
 
+int database_return(struct database *db, uint64_t id, uint32_t uses)
+{
+	struct database_row row;
+	int r = row_get(db, id, &row);
+
+	if (r < 0 || row.saved.uses == SAVED_UNLIMITED)
+		return r;
+	if (uses >= SAVED_UNLIMITED - row.saved.uses)
+		return -EINVAL;
+	row.saved.uses += uses;
+	return row_update_uses(db, &row);
+}
+
 int database_revoke(struct database *db, uint64_t id)
 {
 	struct database_meta meta;

@@ -66,6 +66,9 @@ int database_get(struct database *db, uint64_t id, struct saved *ret);
  * never adds any. ret_granted may be 0; of unlimited uses it is wanted. -ENOENT. */
 int database_reserve(struct database *db, uint64_t id, uint32_t wanted, uint32_t *ret_granted);
 
+/* Give back what was reserved and not used. -ENOENT. */
+int database_return(struct database *db, uint64_t id, uint32_t uses);
+
 /* Delete a reference and all below it. -ENOENT. */
 int database_revoke(struct database *db, uint64_t id);
 

@@ -17,6 +17,7 @@
 #include "conn.h"
 #include "door.h"
 #include "grant.h"
+#include "lending.h"
 #include "link.h"
 #include "listing.h"
 #include "why.h"
@@ -105,10 +106,11 @@ static int on_ungrant(struct conn *conn, const struct wire_message *m)
 		grant = door ? grant_find(door, name) : NULL;
 		r = grant ? 0 : -ENOENT;
 	}
-	if (grant)
-		grant_free(grant, -ENOENT);
 	audit_admin(conn, m, "ungranted", r);
-	conn_reply(conn, m->head.serial, r);
+	if (grant)
+		lending_end(conn, m->head.serial, &grant->ref, -ENOENT);
+	else
+		conn_reply(conn, m->head.serial, r);
 	return 0;
 }
 

@@ -45,6 +45,8 @@ struct board {
 	struct account limits;		/* the defaults for doors and uids */
 	struct list flights;		/* connections with descriptors in flight */
 	struct list live_sessions;
+	struct table sturdy;		/* saved references in use, by their numbers in the store */
+	bool sturdy_used;		/* there may be some in the store */
 	struct table gifts;		/* by their numbers */
 	struct list gift_list;
 	uint32_t flight_total, flight_max, flight_unit;

@@ -22,6 +22,7 @@
 #include "lending.h"
 #include "ref.h"
 #include "service.h"
+#include "sturdy.h"
 #include "wait.h"
 
 /* What is asked through the reference later has no name in the door any more. */
@@ -186,6 +187,8 @@ static const struct {
 	[WIRE_SAME] = { on_same, NONE, false },
 	[WIRE_GIVE] = { on_give, NONE, false },
 	[WIRE_CLAIM] = { on_claim, NONE, false },
+	[WIRE_SAVE] = { on_save, NONE, false },
+	[WIRE_RESTORE] = { on_restore, NONE, false },
 };
 
 int client_dispatch(struct conn *conn, const struct wire_message *m, int *fd)

@@ -28,6 +28,7 @@
 #include "maker.h"
 #include "queue.h"
 #include "service.h"
+#include "sturdy.h"
 #include "wait.h"
 
 /* Packets read at one edge, so that one chatterer does not keep the others waiting. */
@@ -181,6 +182,7 @@ void conn_close(struct conn *conn)
 	table_clear(&conn->fetches);
 	live_cut_of(conn);
 	gifts_end_of(conn);
+	sturdy_forget_conn(conn);
 	maker_release(conn->maker);
 	conn->maker = NULL;
 	handover_drop(conn);
@@ -232,7 +234,7 @@ void conn_allow_descriptors(struct conn *conn)
  * need room that it does not give. */
 static bool may_read(struct conn *conn)
 {
-	if (!list_empty(&conn->queue) || conn->listing)
+	if (!list_empty(&conn->queue) || conn->listing || conn->asking)
 		return false;
 	if (conn->server || conn->flight < conn->window)
 		return true;

@@ -68,6 +68,7 @@ struct conn {
 	uint32_t fetch_serial;
 	uint32_t watch_serial, watch_dropped;
 	bool admin;
+	bool asking;			/* the store is, for it: not to be read meanwhile */
 	bool shared;			/* takes JOIN and nothing else */
 	bool dead;
 	bool lingers;			/* dead, with descriptors in its peer's queue */

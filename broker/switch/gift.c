@@ -57,7 +57,7 @@ static void gift_free(struct gift *gift)
 	struct lent *lent = gift->lent;
 
 	gift_lost(gift);
-	lent_pin(lent, NULL);
+	lent_put_into(lent, NULL);
 	ref_settle(&lent->ref);
 }
 
@@ -131,7 +131,7 @@ int on_give(struct conn *conn, const struct wire_message *m, int *fd)
 		return 0;
 	}
 	list_append(&board.gift_list, &gift->in_board);
-	lent_pin(gift->lent, gift);
+	lent_put_into(gift->lent, gift);
 	lending_audit(conn, "given", &gift->lent->ref);
 	wire_begin(&w, packet, sizeof packet, WIRE_REPLY, m->head.serial, 0, 0);
 	wire_put_bytes(&w, TAG_GIFT, gift->id, sizeof gift->id);

@@ -22,6 +22,7 @@
 #include "listener.h"
 #include "place.h"
 #include "service.h"
+#include "sturdy.h"
 #include "wait.h"
 
 static int same_name(const void *value, const void *key)
@@ -341,6 +342,7 @@ void grant_free(struct grant *grant, int error)
 	if (door->dir >= 0)
 		unlinkat(door->dir, grant->file, 0);
 	link_forget(grant->entry);
+	sturdy_grant_ended(grant, error);
 	ref_break(&grant->ref, error);
 	board_bury(grant);
 	service->pins--;

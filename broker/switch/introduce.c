@@ -227,7 +227,10 @@ void introduce(struct conn *conn, const struct request *request, struct wait *wa
 	}
 	r = ref_check(a.ref, RIGHT_CONNECT);
 	if (r < 0) {
-		asking_refuse(&a, r);
+		if (r == -EAGAIN)
+			asking_retry(&a);
+		else
+			asking_refuse(&a, r);
 		return;
 	}
 	service = a.service = a.ref->service;

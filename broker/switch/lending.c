@@ -20,6 +20,7 @@
 #include "live.h"
 #include "maker.h"
 #include "service.h"
+#include "sturdy.h"
 #include "terms.h"
 
 void lending_audit(const struct conn *conn, const char *event, const struct ref *ref)
@@ -37,6 +38,11 @@ void lending_audit(const struct conn *conn, const char *event, const struct ref 
 
 void lending_refuse(struct conn *conn, const struct wire_message *m, const char *event, int error)
 {
+	lending_refuse_serial(conn, m->head.serial, event, error);
+}
+
+void lending_refuse_serial(struct conn *conn, uint32_t serial, const char *event, int error)
+{
 	conn->account->refusals++;
 	audit_write(&board.audit, &(struct audit_line){
 		.event = "refused",
@@ -45,7 +51,7 @@ void lending_refuse(struct conn *conn, const struct wire_message *m, const char 
 		.what = event,
 		.error = error,
 	});
-	conn_reply(conn, m->head.serial, error);
+	conn_reply(conn, serial, error);
 }
 
 /* The reference of a bound handle, or NULL. */
@@ -147,20 +153,25 @@ int on_revoke(struct conn *conn, const struct wire_message *m, int *fd)
 		return 0;
 	}
 	lending_audit(conn, "revoked", ref);
-	lending_revoke(ref);
-	conn_reply(conn, m->head.serial, 0);
+	lending_end(conn, m->head.serial, ref, -EKEYREVOKED);
 	return 0;
 }
 
-void lending_revoke(struct ref *ref)
+void lending_end(struct conn *conn, uint32_t serial, struct ref *ref, int error)
 {
+	uint64_t before = sturdy_revocations();
+
 	/* What was introduced before is on its way to its services before we say that it is
 	 * over: nothing comes after that. */
 	handover_flush_all();
 	/* What the kernel had no room for would come later. Its clients see the end. */
 	if (ref->service->exporter)
 		handover_drop(ref->service->exporter->conn);
-	ref_end(ref, -EKEYREVOKED);
+	ref_end(ref, error);
+	if (sturdy_revocations() == before)
+		conn_reply(conn, serial, 0);
+	else
+		sturdy_answer_revoked(conn, serial);
 }
 
 int on_enclose(struct conn *conn, const struct wire_message *m, int *fd)

@@ -17,11 +17,13 @@ int on_enclose(struct conn *conn, const struct wire_message *m, int *fd);
 int on_stat(struct conn *conn, const struct wire_message *m, int *fd);
 int on_same(struct conn *conn, const struct wire_message *m, int *fd);
 
-/* Revoke: once this has returned, nothing under the reference reaches its service any more. */
-void lending_revoke(struct ref *ref);
+/* End a reference for a connection's request, and reply: once that is said, nothing under the
+ * reference reaches its service any more, also where we are started anew. */
+void lending_end(struct conn *conn, uint32_t serial, struct ref *ref, int error);
 
 /* A line of the audit log; a refusal of what was to be done to a reference; and success, with
  * the reference's number. */
 void lending_audit(const struct conn *conn, const char *event, const struct ref *ref);
 void lending_refuse(struct conn *conn, const struct wire_message *m, const char *event, int error);
+void lending_refuse_serial(struct conn *conn, uint32_t serial, const char *event, int error);
 void lending_reply(struct conn *conn, uint32_t serial, const struct ref *ref);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "board.h"
 #include "conn.h"
@@ -14,11 +15,15 @@
 #include "gift.h"
 #include "maker.h"
 #include "service.h"
+#include "sturdy.h"
 
 struct lent_more {
 	struct timer expiry;
 	struct lent *lent;
 	struct gift *gift;	/* that it waits in; NULL: none */
+	struct sturdy *sturdy;	/* of a saved one; else NULL */
+	char *origin;		/* owned: who has made it, of a restored one; else NULL */
+	uint32_t pins;
 	struct maker *to;	/* who was given it; NULL: nobody yet, or it was lent */
 	bool given;
 };
@@ -89,14 +94,49 @@ int lent_be_given(struct lent *lent)
 	return 0;
 }
 
-void lent_pin(struct lent *lent, struct gift *gift)
+void lent_put_into(struct lent *lent, struct gift *gift)
 {
 	lent->more->gift = gift;
 }
 
+int lent_pin(struct lent *lent)
+{
+	if (!more(lent))
+		return -ENOMEM;
+	lent->more->pins++;
+	return 0;
+}
+
+void lent_unpin(struct lent *lent)
+{
+	lent->more->pins--;
+	ref_settle(&lent->ref);
+}
+
 bool lent_is_pinned(const struct lent *lent)
 {
-	return lent->more && lent->more->gift;
+	return lent->more && (lent->more->gift || lent->more->pins > 0);
+}
+
+struct sturdy *lent_sturdy(const struct lent *lent)
+{
+	return lent->more ? lent->more->sturdy : NULL;
+}
+
+int lent_set_sturdy(struct lent *lent, struct sturdy *sturdy)
+{
+	if (!more(lent))
+		return -ENOMEM;
+	lent->more->sturdy = sturdy;
+	return 0;
+}
+
+int lent_set_origin(struct lent *lent, const char *who)
+{
+	if (!more(lent))
+		return -ENOMEM;
+	lent->more->origin = strdup(who);
+	return lent->more->origin ? 0 : -ENOMEM;
 }
 
 void lent_given_to(struct lent *lent, struct conn *recipient)
@@ -114,6 +154,10 @@ int lent_write_hop(const struct lent *lent, char *out, size_t size)
 	const struct lent_more *more = lent->more;
 	const char *label = ref_own_label(&lent->ref);
 
+	if (more && more->origin)
+		return snprintf(out, size, "\nsaved by %s%s%s%s", more->origin, label ? " \"" : "",
+				label ? label : "", label ? "\"" : "");
+
 	return snprintf(out, size, "\n%s by%s%s%s%s%s%s", lent_was_given(lent) ? "given" : "lent",
 			lent->maker->who, more && more->to ? " to" : "",
 			more && more->to ? more->to->who : "", label ? " \"" : "",
@@ -127,10 +171,12 @@ void lent_free(struct lent *lent, int error)
 
 	service->pins++;
 	if (lent->more) {
+		sturdy_ended(lent, error);
 		timer_disarm(&board.timers, &lent->more->expiry);
 		if (lent->more->gift)
 			gift_lost(lent->more->gift);
 		maker_release(lent->more->to);
+		free(lent->more->origin);
 		free(lent->more);
 		lent->more = NULL;
 	}

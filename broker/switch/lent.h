@@ -14,6 +14,7 @@ struct conn;
 struct door;
 struct gift;
 struct maker;
+struct sturdy;
 
 struct lent {
 	struct ref ref;
@@ -32,9 +33,23 @@ void lent_free(struct lent *lent, int error);
 /* It is given, and not lent: to nobody as yet. 0, or -ENOMEM, and it is gone. */
 int lent_be_given(struct lent *lent);
 
-/* A gift that was given keeps it, or (NULL) does no more. */
-void lent_pin(struct lent *lent, struct gift *gift);
+/* It waits in a gift, which keeps it, or (NULL) does no more. */
+void lent_put_into(struct lent *lent, struct gift *gift);
+
+/* Keep it while there is no handle of it (it may be ended all the same); let it go. 0 or
+ * -ENOMEM, which a saved one never gives. */
+int lent_pin(struct lent *lent);
+void lent_unpin(struct lent *lent);
 bool lent_is_pinned(const struct lent *lent);
+
+/* What is known of a saved one; NULL: it is none. */
+struct sturdy *lent_sturdy(const struct lent *lent);
+
+/* NULL: it is none any more. 0 or -ENOMEM. */
+int lent_set_sturdy(struct lent *lent, struct sturdy *sturdy);
+
+/* Who has made it first, before it was saved. 0 or -ENOMEM. */
+int lent_set_origin(struct lent *lent, const char *who);
 bool lent_was_given(const struct lent *lent);
 
 /* It is the recipient's now. Without memory, its provenance says less. */

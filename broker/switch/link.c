@@ -20,6 +20,7 @@
 #include "grant.h"
 #include "place.h"
 #include "service.h"
+#include "storelink.h"
 #include "terms.h"
 
 /* Uses that a crash may burn, of a grant with many; of one with few it burns none. */
@@ -261,7 +262,12 @@ static bool receive(void)
 		audit_open(&board.audit, fd, (int)wire_u32(&m, TAG_WHAT, AUDIT_NONE));
 		fd = -1;
 		break;
+	case CHANNEL_STORE:
+		storelink_open(fd, wire_i32(&m, TAG_ERROR, 0));
+		fd = -1;
+		break;
 	case CHANNEL_START:
+		board.sturdy_used = wire_u32(&m, TAG_WHAT, 0) != 0;
 		board_start();
 		break;
 	case CHANNEL_STOP:

@@ -19,6 +19,7 @@
 #include "link.h"
 #include "live.h"
 #include "service.h"
+#include "sturdy.h"
 
 void ref_init_root(struct ref *ref, struct service *service)
 {
@@ -141,9 +142,9 @@ int ref_check(struct ref *ref, uint32_t right)
 	if (ref->expires_usec != UINT64_MAX && ref->expires_usec <= timer_now())
 		return -EKEYEXPIRED;
 	if (ref->counted)
-		for (const struct ref *it = ref; it; it = it->parent)
+		for (struct ref *it = ref; it; it = it->parent)
 			if (it->uses == 0)
-				return -EDQUOT;
+				return it->saved && sturdy_more(it) ? -EAGAIN : -EDQUOT;
 	if (ref->tracked && right == RIGHT_CONNECT && !live_room(ref))
 		return -EUSERS;
 	return 0;

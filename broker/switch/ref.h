@@ -42,6 +42,7 @@ struct ref {
 	bool counted : 1;		/* it, or one above it, has uses */
 	bool tracked : 1;		/* it, or one above it, has sessions, or a leash */
 	bool leashed : 1;		/* it, or one above it, has a leash */
+	bool saved : 1;			/* more uses may be had from the store (sturdy.h) */
 };
 
 /* What narrows a child. A term that says more than the parent's is the parent's. */
@@ -76,8 +77,8 @@ void ref_end(struct ref *ref, int error);
 /* A handle or a child of it has gone: end it where nobody can use it any more. */
 void ref_settle(struct ref *ref);
 
-/* May it be used for this now? 0, -EACCES, -EKEYEXPIRED, -EDQUOT (no uses left), -EUSERS (no
- * more sessions at once). */
+/* May it be used for this now? 0, -EACCES, -EKEYEXPIRED, -EDQUOT (no uses left), -EAGAIN (some
+ * are on their way), -EUSERS (no more sessions at once). */
 int ref_check(struct ref *ref, uint32_t right);
 
 /* Count one introduction against it and all that it was made from: before anybody gets a

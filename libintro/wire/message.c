@@ -51,6 +51,7 @@ static const struct tag_form forms[TAG_END] = {
 	NUMBER32(TAG_RECIPIENT, "recipient"),
 	[TAG_GIFT] = { "gift", KIND_BYTES, WIRE_GIFT_BYTES },
 	STRING(TAG_PROVENANCE, "provenance", WIRE_TEXT_MAX),
+	STRING(TAG_URI, "uri", WIRE_TEXT_MAX),
 	NUMBER32(TAG_EXPORT, "export"),
 	NUMBER32(TAG_OPEN, "open"),
 	STRING(TAG_DIRECTORY, "directory", WIRE_TEXT_MAX),

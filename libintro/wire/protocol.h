@@ -59,6 +59,9 @@ enum wire_type {
 			  * same service, else 1 */
 	WIRE_GIVE,	 /* ref: a bound handle; RECIPIENT or DOOR; [LIFETIME]. Reply: GIFT */
 	WIRE_CLAIM,	 /* ref: a handle to bind; GIFT. Reply: REFERENCE */
+	WIRE_SAVE,	 /* ref: a bound handle; [OWNER]. Reply: URI. This connection is not read
+			  * until it is answered */
+	WIRE_RESTORE,	 /* ref: a handle to bind; URI. Reply: REFERENCE. As SAVE */
 
 	/* broker to client */
 	WIRE_REPLY = 32, /* serial: the request's, or 0: the connection is not accepted; [ERROR],
@@ -122,6 +125,7 @@ enum wire_tag {
 	TAG_RECIPIENT,	/* u32: a bound handle: whoever serves that now */
 	TAG_GIFT,	/* bytes, 32: designates a gift, to its recipient only */
 	TAG_PROVENANCE,	/* string: who made it from what, the service first, a line each */
+	TAG_URI,	/* string: a sturdy reference; a secret */
 	TAG_EXPORT,	/* u32: 1: the door has a directory to put server sockets in */
 	TAG_OPEN,	/* u32: 1: the door sees every service and may serve any name */
 	TAG_DIRECTORY,	/* string: absolute path */

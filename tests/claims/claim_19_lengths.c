@@ -53,7 +53,7 @@ TEST(claim_19, every_length_may_be_good)
 /* What a client may ask without a descriptor; the others are refused to everybody. */
 static bool for_clients(unsigned int type)
 {
-	return type >= WIRE_FIND && type <= WIRE_CLAIM && type != WIRE_PLACE &&
+	return type >= WIRE_FIND && type <= WIRE_RESTORE && type != WIRE_PLACE &&
 	       type != WIRE_HOLD && type != WIRE_JOIN && type != WIRE_SHARE &&
 	       type != WIRE_ENCLOSE;
 }

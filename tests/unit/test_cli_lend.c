@@ -167,7 +167,7 @@ TEST(cli_lend, says_what_is_wrong)
 	static const struct {
 		const char *argv[8], *says;
 	} cases[] = {
-		{ { "lend", "db" }, "either -- PROGRAM or --to DOOR" },
+		{ { "lend", "db" }, "either -- PROGRAM or --to DOOR or --save FILE" },
 		{ { "lend", "--", "true" }, "wanted: the name of what to lend" },
 		{ { "lend", "db", "--to", "web", "--", "true" }, "either -- PROGRAM or --to DOOR" },
 		{ { "lend", "db", "--uses", "0", "--", "true" }, "no number of uses" },

@@ -194,7 +194,8 @@ TEST(keeper, listens_while_it_speaks)
 TEST(keeper, distrusts_other_messages)
 {
 	static const unsigned int types[] = { 0, WIRE_CONNECT, WIRE_DOOR_ADD, CHANNEL_ENTRY,
-					      CHANNEL_START, CHANNEL_STOP, CHANNEL_LOG + 1,
+					      CHANNEL_START, CHANNEL_STOP, CHANNEL_STORE,
+					      CHANNEL_WANT_STORE + 1,
 					      UINT16_MAX };
 
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
