@@ -56,25 +56,18 @@ struct gift {
 /* Provide it: 0 or a negative errno. */
 static int provide(struct intro *in, const struct gift *g, struct intro_event *ret)
 {
-	struct intro_ref *ref, *lent, *to = NULL;
-	struct intro_event ev;
+	struct intro_ref *ref, *to = NULL;
 	int r = intro_find(in, g->name, &ref);
 
 	if (r < 0)
 		return r;
-	lent = ref;
-	if (terms_any(&g->terms)) {
-		r = ask_wait(in, intro_lend(ref, &g->terms, &lent), ANSWER_MS, &ev);
-		if (r < 0)
-			return r;
-	}
 	if (g->service) {
 		r = intro_find(in, g->service, &to);
 		if (r < 0)
 			return r;
 	}
-	return ask_wait(in, to ? intro_give(lent, to, g->wait_ms) :
-				 intro_give_door(lent, g->door, g->wait_ms), ANSWER_MS, ret);
+	return ask_wait(in, to ? intro_give(ref, &g->terms, to, g->wait_ms) :
+				 intro_give_door(ref, &g->terms, g->door, g->wait_ms), ANSWER_MS, ret);
 }
 
 static int give(const struct gift *g)

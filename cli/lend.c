@@ -118,17 +118,10 @@ static int to_program(const struct lend *l, char **program)
 /* Have it saved: 0 or a negative errno. The line is the reference's. */
 static int have_saved(struct intro *in, const struct lend *l, struct intro_ref **ret)
 {
-	struct intro_ref *ref, *lent;
 	struct intro_event ev;
-	int r = intro_find(in, l->names[0], &ref);
+	int r = intro_find(in, l->names[0], ret);
 
-	if (r < 0)
-		return r;
-	r = ask_wait(in, intro_lend(ref, &l->terms, &lent), ANSWER_MS, &ev);
-	if (r == 0)
-		r = ask_wait(in, intro_save(lent, l->owner), ANSWER_MS, &ev);
-	*ret = lent;
-	return r;
+	return r < 0 ? r : ask_wait(in, intro_save(*ret, &l->terms, l->owner), ANSWER_MS, &ev);
 }
 
 static int write_file(const char *file, const char *uri)

@@ -28,24 +28,57 @@ static int ask(struct intro_ref *ref, uint16_t type, struct intro_ref *other)
 	return in_request_start(ref->in, rq);
 }
 
-int intro_save(struct intro_ref *ref, const char *owner)
+/* A request with terms. */
+static int ask_with(struct intro_ref *ref, uint16_t type, const struct intro_terms *terms,
+		    struct intro_ref *other, const char *name, uint64_t gift_usec)
 {
+	struct in_lending *lending;
 	struct in_request *rq;
-	int r = in_held_check(ref, NULL);
+	int r = in_held_check(ref, other);
 
 	if (r < 0)
 		return r;
-	if (owner && !wire_name_ok(owner, strlen(owner)))
+	if (name && !wire_name_ok(name, strlen(name)))
 		return -EINVAL;
-	/* the line that it was restored by is needed to bind it again */
-	if (ref->type == WIRE_RESTORE)
-		return -EALREADY;
-	rq = in_request_new(ref->in, WIRE_SAVE, ref);
-	if (!rq)
+	r = in_lending_new(terms, &lending);
+	if (r < 0)
+		return r;
+	rq = in_request_new(ref->in, type, ref);
+	if (!rq) {
+		free(lending);
 		return -ENOMEM;
-	if (owner)
-		strcpy(rq->name, owner);
+	}
+	rq->lending = lending;
+	rq->other = other;
+	if (name)
+		strcpy(rq->name, name);
+	rq->gift_usec = gift_usec;
 	return in_request_start(ref->in, rq);
+}
+
+int intro_save(struct intro_ref *ref, const struct intro_terms *terms, const char *owner)
+{
+	/* the line that it was restored by is needed to bind it again */
+	if (!in_foreign(ref->in) && ref->type == WIRE_RESTORE)
+		return -EALREADY;
+	return ask_with(ref, WIRE_SAVE, terms, NULL, owner, 0);
+}
+
+static uint64_t gift_usec(int wait_ms)
+{
+	return wait_ms < 0 ? GIFT_USEC_MAX : (uint64_t)wait_ms * 1000;
+}
+
+int intro_give(struct intro_ref *ref, const struct intro_terms *terms,
+	       struct intro_ref *recipient, int wait_ms)
+{
+	return ask_with(ref, WIRE_GIVE, terms, recipient, NULL, gift_usec(wait_ms));
+}
+
+int intro_give_door(struct intro_ref *ref, const struct intro_terms *terms, const char *door,
+		    int wait_ms)
+{
+	return ask_with(ref, WIRE_GIVE, terms, NULL, door, gift_usec(wait_ms));
 }
 
 int intro_revoke(struct intro_ref *ref)
@@ -61,35 +94,6 @@ int intro_stat(struct intro_ref *ref)
 int intro_same(struct intro_ref *a, struct intro_ref *b)
 {
 	return ask(a, WIRE_SAME, b);
-}
-
-static int give(struct intro_ref *ref, struct intro_ref *recipient, const char *door, int wait_ms)
-{
-	struct in_request *rq;
-	int r = in_held_check(ref, recipient);
-
-	if (r < 0)
-		return r;
-	if (door && !wire_name_ok(door, strlen(door)))
-		return -EINVAL;
-	rq = in_request_new(ref->in, WIRE_GIVE, ref);
-	if (!rq)
-		return -ENOMEM;
-	rq->other = recipient;
-	if (door)
-		strcpy(rq->name, door);
-	rq->gift_usec = wait_ms < 0 ? GIFT_USEC_MAX : (uint64_t)wait_ms * 1000;
-	return in_request_start(ref->in, rq);
-}
-
-int intro_give(struct intro_ref *ref, struct intro_ref *recipient, int wait_ms)
-{
-	return give(ref, recipient, NULL, wait_ms);
-}
-
-int intro_give_door(struct intro_ref *ref, const char *door, int wait_ms)
-{
-	return give(ref, NULL, door, wait_ms);
 }
 
 /* The LENDs of an enclosure, each behind its length. Bytes, or a negative errno. */

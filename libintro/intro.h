@@ -239,21 +239,24 @@ int intro_enclose(struct intro *in, const struct intro_enclosed *names, size_t n
 
 /* Provide a reference for another party: whoever serves recipient now, or whoever comes through
  * the door of that name. The event's gift is to be told to it, by any means; nobody else can
- * use it. It is good once, for wait_ms (-1: a day). The recipient gets a child of ref.
+ * use it. It is good once, for wait_ms (-1: a day). The recipient gets a child of ref, by these
+ * terms (or NULL).
  * Requests. -EACCES ref does not permit it; -ECONNREFUSED nobody serves recipient. */
-int intro_give(struct intro_ref *ref, struct intro_ref *recipient, int wait_ms);
-int intro_give_door(struct intro_ref *ref, const char *door, int wait_ms);
+int intro_give(struct intro_ref *ref, const struct intro_terms *terms,
+	       struct intro_ref *recipient, int wait_ms);
+int intro_give_door(struct intro_ref *ref, const struct intro_terms *terms, const char *door,
+		    int wait_ms);
 
 /* Take what was given to us. A request, answered by INTRO_DONE or INTRO_REFUSED: -ENOENT there
  * is no such gift, or not for us; it then stays good for whose it is. */
 int intro_claim(struct intro *in, const char *gift, struct intro_ref **ret);
 
-/* Have a reference in a form that outlives its holders and the broker: a child of it, designated
- * by a line of text, whoever has which may use it (owner: only through the door of that name;
+/* Have a reference in a form that outlives its holders and the broker: a child of it by
+ * these terms (or NULL), designated by a line of text, whoever has which may use it (owner: only through the door of that name;
  * or NULL). To be kept as a password is: never on a command line, in an environment or a log.
  * A request; after INTRO_DONE intro_ref_uri() has it. -EACCES the reference does not permit it;
  * -EROFS, -ENOSPC, -EUCLEAN, -EIO the broker's store cannot write, or is damaged. */
-int intro_save(struct intro_ref *ref, const char *owner);
+int intro_save(struct intro_ref *ref, const struct intro_terms *terms, const char *owner);
 
 /* The line that the last intro_save() has got, borrowed until the next one or intro_unref(); NULL:
  * none. */

@@ -64,15 +64,17 @@ void in_lending_put(struct wire_writer *w, const struct in_request *rq)
 		wire_put_string(w, TAG_URI, rq->ref->uri);
 		break;
 	case WIRE_SAVE:
+		in_terms_put(w, &rq->lending->terms, NULL, 0);
 		if (rq->name[0])
 			wire_put_string(w, TAG_OWNER, rq->name);
 		break;
 	case WIRE_GIVE:
 		wire_put_u64(w, TAG_WAIT, rq->gift_usec);
+		if (!rq->other)
+			wire_put_string(w, TAG_DOOR, rq->name);
+		in_terms_put(w, &rq->lending->terms, NULL, 0);
 		if (rq->other)
 			wire_put_u32(w, TAG_RECIPIENT, rq->other->handle);
-		else
-			wire_put_string(w, TAG_DOOR, rq->name);
 		break;
 	default:
 		break;
@@ -158,21 +160,42 @@ int in_lending_answer(struct in_request *rq, const struct wire_message *m,
 	}
 }
 
-/* A reference to be bound by LEND or CLAIM. 0 or a negative errno. */
-static int lending_new(struct intro *in, uint16_t type, const char *name, struct intro_ref **ret)
+int in_lending_new(const struct intro_terms *terms, struct in_lending **ret)
 {
-	struct intro_ref *ref;
-	int r = in_reference_new(in, type, name, &ref);
+	struct in_lending *lending;
+
+	if (terms && in_terms_check(terms) < 0)
+		return -EINVAL;
+	lending = calloc(1, sizeof *lending);
+	if (!lending)
+		return -ENOMEM;
+	if (terms) {
+		lending->terms = *terms;
+		lending->terms.label = NULL;
+	}
+	if (terms && terms->label && terms->label[0]) {
+		strcpy(lending->label, terms->label);
+		lending->terms.label = lending->label;
+	}
+	*ret = lending;
+	return 0;
+}
+
+/* A reference to be bound by LEND or CLAIM. 0 or a negative errno. */
+static int lending_new(struct intro *in, uint16_t type, const char *name,
+		       const struct intro_terms *terms, struct intro_ref **ret)
+{
+	struct in_lending *lending;
+	int r = in_lending_new(terms, &lending);
 
 	if (r < 0)
 		return r;
-	ref->lending = calloc(1, sizeof *ref->lending);
-	if (!ref->lending) {
-		in_reference_discard(in, ref);
-		return -ENOMEM;
-	}
-	*ret = ref;
-	return 0;
+	r = in_reference_new(in, type, name, ret);
+	if (r < 0)
+		free(lending);
+	else
+		(*ret)->lending = lending;
+	return r;
 }
 
 int in_held_check(const struct intro_ref *ref, const struct intro_ref *other)
@@ -188,7 +211,6 @@ int in_held_check(const struct intro_ref *ref, const struct intro_ref *other)
 
 int intro_lend(struct intro_ref *parent, const struct intro_terms *terms, struct intro_ref **ret)
 {
-	const struct intro_terms none = { 0 };
 	struct intro *in = parent->in;
 	struct intro_ref *ref;
 	struct in_request *rq;
@@ -196,19 +218,9 @@ int intro_lend(struct intro_ref *parent, const struct intro_terms *terms, struct
 
 	if (r < 0)
 		return r;
-	if (!terms)
-		terms = &none;
-	if (in_terms_check(terms) < 0)
-		return -EINVAL;
-	r = lending_new(in, WIRE_LEND, parent->name, &ref);
+	r = lending_new(in, WIRE_LEND, parent->name, terms, &ref);
 	if (r < 0)
 		return r;
-	ref->lending->terms = *terms;
-	ref->lending->terms.label = NULL;
-	if (terms->label && terms->label[0]) {
-		strcpy(ref->lending->label, terms->label);
-		ref->lending->terms.label = ref->lending->label;
-	}
 	rq = in_reference_bind(in, ref);
 	if (!rq) {
 		in_reference_discard(in, ref);
@@ -240,7 +252,7 @@ int intro_claim(struct intro *in, const char *gift, struct intro_ref **ret)
 			return -EINVAL;
 		bytes[i] = (uint8_t)(high << 4 | low);
 	}
-	r = lending_new(in, WIRE_CLAIM, "gift", &ref);
+	r = lending_new(in, WIRE_CLAIM, "gift", NULL, &ref);
 	if (r < 0)
 		return r;
 	memcpy(ref->lending->gift, bytes, sizeof bytes);

@@ -11,12 +11,15 @@
 
 struct in_request;
 
-/* What a LEND or CLAIM needs to be said. */
+/* What a LEND, CLAIM, GIVE or SAVE needs to be said. */
 struct in_lending {
 	struct intro_terms terms;	/* label: ours, or NULL */
 	char label[WIRE_LABEL_MAX + 1];
 	uint8_t gift[WIRE_GIFT_BYTES];
 };
+
+/* A copy of terms (NULL: none), to be freed. 0, -EINVAL or -ENOMEM. */
+int in_lending_new(const struct intro_terms *terms, struct in_lending **ret);
 
 /* 0, or -EINVAL. */
 int in_terms_check(const struct intro_terms *terms);

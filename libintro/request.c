@@ -37,6 +37,7 @@ static void release(struct in_request *rq)
 	if (rq->fd >= 0)
 		close(rq->fd);
 	free(rq->enclosed);
+	free(rq->lending);
 	free(rq);
 }
 

@@ -24,6 +24,7 @@ struct in_request {
 	int failed;			/* a negative errno, to be told by the next dispatch */
 	struct intro_ref *ref;		/* NULL: none */
 	struct intro_ref *other;	/* LEND: the parent; SAME; GIVE: the recipient; or NULL */
+	struct in_lending *lending;	/* owned. GIVE, SAVE: the terms; else NULL */
 	uint8_t *enclosed;		/* owned. ENCLOSE: what is in MESSAGES */
 	size_t enclosed_len;		/* bytes */
 	int fd;				/* owned. HOLD: what to keep; CONNECT: an O_PATH of the

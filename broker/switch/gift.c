@@ -19,6 +19,7 @@
 #include "lending.h"
 #include "lent.h"
 #include "service.h"
+#include "terms.h"
 
 /* How long a gift waits for its recipient, unless its giver says otherwise, and at most. */
 #define WAIT_USEC UINT64_C(60000000)
@@ -90,6 +91,8 @@ static int fill(struct gift *gift, struct conn *by, const struct wire_message *m
 {
 	const struct handle *handle = handle_find(by, m->head.ref);
 	uint64_t wait = wire_u64(m, TAG_WAIT, WAIT_USEC);
+	char label[WIRE_LABEL_MAX + 1];
+	struct terms terms;
 	int r = find_recipient(by, m, gift);
 
 	if (r < 0)
@@ -100,7 +103,12 @@ static int fill(struct gift *gift, struct conn *by, const struct wire_message *m
 		return -EACCES;
 	if (getrandom(gift->id, sizeof gift->id, 0) != (ssize_t)sizeof gift->id)
 		return -EAGAIN;
-	r = lent_new(by, handle->ref, &TERMS_NONE, &gift->lent);
+	r = terms_read(m, RIGHTS_ALL, label, &terms);
+	if (r < 0)
+		return r;
+	if (!(handle->ref->rights & terms.rights))
+		return -EACCES;
+	r = lent_new(by, handle->ref, &terms, &gift->lent);
 	if (r == 0)
 		r = lent_be_given(gift->lent);
 	if (r < 0)

@@ -21,6 +21,7 @@
 #include "service.h"
 #include "storelink.h"
 #include "sturdy_inner.h"
+#include "terms.h"
 
 struct saving {
 	struct ask ask;
@@ -220,7 +221,8 @@ static int save(struct conn *conn, const struct wire_message *m, struct lent **r
 {
 	const struct handle *handle = handle_find(conn, m->head.ref);
 	struct lent *chain[REF_DEPTH_MAX + 1], *leaf;
-	char owner[WIRE_NAME_MAX + 1];
+	char owner[WIRE_NAME_MAX + 1], label[WIRE_LABEL_MAX + 1];
+	struct terms terms;
 	uint32_t above = 0;
 	int n, r;
 
@@ -230,7 +232,12 @@ static int save(struct conn *conn, const struct wire_message *m, struct lent **r
 		return -ENOENT;
 	if (!(handle->ref->rights & RIGHT_SAVE))
 		return -EACCES;
-	r = lent_new(conn, handle->ref, &TERMS_NONE, &leaf);
+	r = terms_read(m, RIGHTS_ALL, label, &terms);
+	if (r < 0)
+		return r;
+	if (!(handle->ref->rights & terms.rights))
+		return -EACCES;
+	r = lent_new(conn, handle->ref, &terms, &leaf);
 	if (r < 0)
 		return r;
 	r = lent_pin(leaf);

@@ -57,9 +57,9 @@ enum wire_type {
 	WIRE_STAT,	 /* ref: a bound handle. Reply: its terms, REFERENCE, PROVENANCE */
 	WIRE_SAME,	 /* ref, PARENT: bound handles. Reply: VERDICT, 0 where both designate the
 			  * same service, else 1 */
-	WIRE_GIVE,	 /* ref: a bound handle; RECIPIENT or DOOR; [LIFETIME]. Reply: GIFT */
+	WIRE_GIVE,	 /* ref: a bound handle; terms; RECIPIENT or DOOR; [WAIT]. Reply: GIFT */
 	WIRE_CLAIM,	 /* ref: a handle to bind; GIFT. Reply: REFERENCE */
-	WIRE_SAVE,	 /* ref: a bound handle; [OWNER]. Reply: URI. This connection is not read
+	WIRE_SAVE,	 /* ref: a bound handle; terms; [OWNER]. Reply: URI. This connection is not read
 			  * until it is answered */
 	WIRE_RESTORE,	 /* ref: a handle to bind; URI. Reply: REFERENCE. As SAVE */
 

@@ -114,7 +114,7 @@ TEST(lending, rights_only_shrink)
 	get_answer(client, intro_stat(ref), INTRO_DONE);
 	cr_assert_eq(intro_ref_info(ref, &info), 0);
 	cr_expect_eq(info.rights, INTRO_MAY_CONNECT);
-	ev = get_answer(client, intro_give_door(ref, "host", 1000), INTRO_REFUSED);
+	ev = get_answer(client, intro_give_door(ref, NULL, "host", 1000), INTRO_REFUSED);
 	cr_expect_eq(ev.error, -EACCES);
 	both_end();
 }
@@ -248,7 +248,7 @@ TEST(lending, gives_to_whoever_serves)
 	begin();
 	get_answer(service, intro_serve(service, "cache", NULL, &cache), INTRO_DONE);
 	cr_assert_eq(intro_find(client, "cache", &other), 0);
-	gift = get_answer(client, intro_give(other, found, 5000), INTRO_DONE);
+	gift = get_answer(client, intro_give(other, NULL, found, 5000), INTRO_DONE);
 	cr_expect_eq(strlen(gift.gift), 64);
 	ev = get_answer(client, intro_claim(client, gift.gift, &wrong), INTRO_REFUSED);
 	cr_expect_eq(ev.error, -ENOENT);
