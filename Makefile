@@ -254,9 +254,10 @@ install: all $(filled)
 		install -D -m "$$mode" "$$file" "$(DESTDIR)$$to" || exit 1; done
 	ln -sf libintro.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libintro.so'
-	[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || { ldconfig; id introd >/dev/null 2>&1 || \
-		{ echo 'adding the user introd, for the system broker'; useradd --system \
-		--user-group --no-create-home --home-dir / --shell /usr/sbin/nologin introd; }; }
+	[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || { ldconfig; for user in introd introd-store; do \
+		id $$user >/dev/null 2>&1 || { echo "adding the user $$user, for the system broker"; \
+		useradd --system --user-group --no-create-home --home-dir / \
+		--shell /usr/sbin/nologin $$user; }; done; }
 
 uninstall:
 	printf '$(installed)' | while read -r mode file to; do rm -f "$(DESTDIR)$$to"; done

@@ -41,7 +41,7 @@ _intro_words()
 		case $word in
 		--base | --door | --to | --place | --max | --type | --wait | --ready-fd | --fd | \
 			--as | --file | --lifetime | --uses | --label | --limit | --uid | \
-			--sessions | --rights | --to-service | -S | -R | -s | \
+			--sessions | --rights | --to-service | --save | --owner | -S | -R | -s | \
 			-T | -p | -m | -t | -w | -r | -a | -f | -l | -n | -L)
 			# -r, -l and -f take no value in some verbs
 			case $verb$word in
@@ -103,7 +103,10 @@ _intro_option_value()
 	--lifetime)
 		candidates='10m 2h 7d'
 		;;
-	--base | --place | -p)
+	--owner)
+		candidates=$(_intro_values doors door)
+		;;
+	--base | --place | -p | --save)
 		candidates=''
 		files=yes
 		;;
@@ -139,7 +142,7 @@ _intro_options()
 		candidates="$common --as --file --serve --connect --remove $terms"
 		;;
 	lend)
-		candidates="$common --door --to --as --file $terms"
+		candidates="$common --door --to --as --file --save --owner $terms"
 		;;
 	give)
 		candidates="$common --door --to --to-service --wait $terms"

@@ -141,9 +141,14 @@ TEST(readme, example_4)
 
 TEST(readme, example_5)
 {
-	char *more = example(5);
-
 	run_example(4);
+}
+
+TEST(readme, example_6)
+{
+	char *more = example(6);
+
+	run_example(5);
 	cr_expect_null(more, "there is no test for an example of the README");
 	free(more);
 }
