@@ -85,6 +85,8 @@ static int on_drop(struct conn *conn, const struct wire_message *m, int *fd)
 	(void)fd;
 	if (handle)
 		handle_free(handle);
+	else
+		handle_drop_broken(conn, m->head.ref);
 	return 0;
 }
 

@@ -109,6 +109,7 @@ struct conn *conn_new(struct door *door, int fd, bool joined)
 	list_init(&conn->slot_waits);
 	list_init(&conn->starved);
 	list_init(&conn->leashes);
+	conn->broken_last = &conn->broken;
 	list_init(&conn->queue);
 	list_init(&conn->in_flights);
 	list_init(&conn->in_watchers);
@@ -179,6 +180,7 @@ void conn_close(struct conn *conn)
 	for (cursor = 0; (handle = table_next(&conn->handles, &cursor));)
 		handle_free(handle);
 	table_clear(&conn->handles);
+	handle_forget_broken(conn);
 	table_clear(&conn->fetches);
 	live_cut_of(conn);
 	gifts_end_of(conn);
@@ -292,6 +294,7 @@ static void drained(struct conn *conn)
 
 	if (!queue_flush(conn))
 		return;
+	handle_tell_broken(conn);
 	flight_refresh(conn);
 	if (conn->listing && !listing_continue(conn))
 		return;
@@ -310,7 +313,7 @@ static void drained(struct conn *conn)
 static bool awaits_drain(const struct conn *conn)
 {
 	return !list_empty(&conn->queue) || !list_empty(&conn->slot_waits) ||
-	       !list_empty(&conn->starved) || conn->listing;
+	       !list_empty(&conn->starved) || conn->listing || conn->broken;
 }
 
 static void conn_ready(struct source *source, uint32_t events)

@@ -16,6 +16,7 @@
 #include "table.h"
 
 struct door;
+struct handle;
 struct handover;
 struct listing;
 struct maker;
@@ -60,6 +61,7 @@ struct conn {
 	struct list slot_waits;		/* waits for room in its own window */
 	struct list starved;		/* its exporters whose clients wait for its window */
 	struct list leashes;		/* live sessions that it is to shut down at their end */
+	struct handle *broken, **broken_last;	/* owned: that it is to be told of yet */
 	struct maker *maker;		/* NULL: it has lent and given nothing yet */
 	struct list in_watchers;
 	struct list in_doomed;

@@ -64,26 +64,89 @@ struct placement *handle_placement(const struct handle *handle)
 	return placement && placement->handle == handle ? placement : NULL;
 }
 
-void handle_free(struct handle *handle)
+/* Its number is free, and what was done through it withdrawn. */
+static void unbind(struct handle *handle)
 {
-	struct conn *conn = handle->conn;
-	struct ref *ref = handle->ref;
-	struct service *service = ref->service;
 	struct exporter *exporter = handle_exporter(handle);
 	struct placement *placement = handle_placement(handle);
 
-	service->pins++;
 	*handle->at = handle->next;
 	if (handle->next)
 		handle->next->at = handle->at;
-	table_remove(&conn->handles, table_hash_number(handle->id), handle);
-	account_give(conn->account, conn->user, RESOURCE_NAMES);
+	table_remove(&handle->conn->handles, table_hash_number(handle->id), handle);
 	if (exporter)
 		exporter_free(exporter);
 	if (placement)
 		placement_free(placement);
+}
+
+static void discard(struct handle *handle)
+{
+	struct conn *conn = handle->conn;
+
+	account_give(conn->account, conn->user, RESOURCE_NAMES);
 	free(handle);
+}
+
+void handle_free(struct handle *handle)
+{
+	struct ref *ref = handle->ref;
+	struct service *service = ref->service;
+
+	service->pins++;
+	unbind(handle);
+	discard(handle);
 	ref_settle(ref);
 	service->pins--;
 	service_settle(service);
+}
+
+void handle_break(struct handle *handle, int error)
+{
+	struct conn *conn = handle->conn;
+
+	unbind(handle);
+	if (list_empty(&conn->queue) && !conn->broken) {
+		conn_tell_broken(conn, handle->id, error);
+		discard(handle);
+		return;
+	}
+	handle->error = error;
+	handle->next = NULL;
+	*conn->broken_last = handle;
+	conn->broken_last = &handle->next;
+}
+
+static void take_broken(struct conn *conn, struct handle **at)
+{
+	struct handle *handle = *at;
+
+	*at = handle->next;
+	if (!*at)
+		conn->broken_last = at;
+	discard(handle);
+}
+
+void handle_tell_broken(struct conn *conn)
+{
+	while (conn->broken && !conn->doomed && list_empty(&conn->queue)) {
+		conn_tell_broken(conn, conn->broken->id, conn->broken->error);
+		take_broken(conn, &conn->broken);
+	}
+}
+
+void handle_forget_broken(struct conn *conn)
+{
+	while (conn->broken)
+		take_broken(conn, &conn->broken);
+}
+
+void handle_drop_broken(struct conn *conn, uint32_t id)
+{
+	for (struct handle **at = &conn->broken; *at; at = &(*at)->next) {
+		if ((*at)->id == id) {
+			take_broken(conn, at);
+			return;
+		}
+	}
 }

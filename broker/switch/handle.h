@@ -16,6 +16,7 @@ struct handle {
 	struct ref *ref;
 	struct handle *next, **at;	/* among its reference's handles */
 	uint32_t id;
+	int error;		/* why it is broken, while its client has not been told */
 };
 
 struct handle *handle_find(const struct conn *conn, uint32_t id);
@@ -25,6 +26,16 @@ int handle_bind(struct conn *conn, uint32_t id, struct ref *ref, struct handle *
 
 /* Unbind; what was served or placed through it is withdrawn. Its reference may be freed. */
 void handle_free(struct handle *handle);
+
+/* Its reference has ended: unbind it, and tell its client, which may have to wait until that has
+ * read what there is already: as many as it had. */
+void handle_break(struct handle *handle, int error);
+
+/* Tell what waits to be told; at the end of the connection forget it; of this number, which its
+ * client has dropped. */
+void handle_tell_broken(struct conn *conn);
+void handle_forget_broken(struct conn *conn);
+void handle_drop_broken(struct conn *conn, uint32_t id);
 
 /* What is served, or placed, through it; or NULL. */
 struct exporter *handle_exporter(const struct handle *handle);

@@ -109,10 +109,8 @@ void ref_break(struct ref *ref, int error)
 	ref->rights = 0;
 	while (ref->children)
 		ref_end(ref->children, error);
-	while (ref->handles) {
-		conn_tell_broken(ref->handles->conn, ref->handles->id, error);
-		handle_free(ref->handles);
-	}
+	while (ref->handles)
+		handle_break(ref->handles, error);
 	live_end(ref, error);
 	if (ref->at) {
 		*ref->at = ref->next;

@@ -141,7 +141,7 @@ static int rebuild(struct table *t)
 
 int table_add(struct table *t, uint64_t hash, void *value)
 {
-	if ((t->filled + 1) * 4 > t->size * 3) {
+	if ((t->filled + 1) * 8 > t->size * 7) {
 		int r = rebuild(t);
 
 		if (r < 0)

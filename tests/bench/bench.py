@@ -35,6 +35,7 @@ PARTS = {
     "first": parts.first,
     "names": parts.names,
     "memory": parts.memory,
+    "references": parts.references,
     "data": parts.data,
     "attack": parts.attack,
     "peers": parts.peers,

@@ -218,6 +218,47 @@ def memory(setting, table):
               target=("<=", 512))
 
 
+def references(setting, table):
+    """Introductions by references that were lent, against the same by name; many of them; and
+    their end."""
+    part = "references, against the product's own pair by name"
+    for n in CLIENTS:
+        with Sides(setting, n) as sides:
+            sides.product("plain")
+            broker = sides.broker(Introd)
+            sides.load("lent", broker, ["client", "--terms", "1", broker.door()],
+                       ["service", broker.service_socket])
+            run = sides.run()
+        compare(table, part, "narrowed, counted and labelled", n, run, "lent", "plain",
+                rate=(">=", 0.90))
+    many = 10000 if setting.quick else 100000
+    part = f"{many:,} live references against 16"
+    size = {}
+    with Sides(setting, 1) as sides:
+        for count in (16, many):
+            broker = sides.broker(Introd)
+            door = broker.door()
+            before = broker.resident_bytes()
+            sides.load(str(count), broker, ["client", "--lend", str(count), door],
+                       ["service", broker.service_socket])
+            size[count] = broker.resident_bytes() - before
+        run = sides.run()
+    table.add(part, "rate", 1, ratio(run, str(many), "16", "rate"), target=(">=", 0.95))
+    table.add(part, "broker's memory for each, with its handle: growth of RSS", None,
+              spread([(size[many] - size[16]) / (many - 16)]), unit="bytes",
+              target=("<=", 200))
+    with Sides(setting, 1) as sides:
+        broker = sides.broker(Introd)
+        door = broker.door()
+        sides.load("service", broker, ["client", door], ["service", broker.service_socket])
+        out = subprocess.run([setting.program("revoke"), door, "10000",
+                              str(setting.repetitions)], check=True, capture_output=True,
+                             text=True).stdout
+    table.add("revocation", "of a reference with 10,000 children, to its reply", None,
+              spread(json.loads(line)["ns"] / 1e6 for line in out.splitlines()), unit="ms",
+              target=("<=", 10))
+
+
 class Flow:
     """One running flow (flow.c)."""
 

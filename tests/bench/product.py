@@ -14,7 +14,7 @@ from process import Broker, children, pss_bytes, resident_bytes, start, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAME = "name-00000"
-MANY = 30000
+MANY = 200000
 
 
 def numbers(enum):
@@ -87,7 +87,8 @@ class Introd(Broker):
         is the accounting, not its refusals. The door's broker socket."""
         self.ask("DOOR_ADD", door=name)
         self.ask("GRANT", door=name, name=NAME)
-        most = {f"max_{what}": MANY for what in ("connections", "names", "held", "waits")}
+        most = {f"max_{what}": MANY for what in ("connections", "names", "held", "waits",
+                                                "references")}
         self.ask("LIMIT", **most)
         self.ask("LIMIT", door=name, **most)
         self.ask("LIMIT", door="host", **most)

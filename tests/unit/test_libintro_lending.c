@@ -190,6 +190,40 @@ TEST(lending, broken_by_a_restart_once)
 	both_end();
 }
 
+/* More than may wait in its queue, while it reads nothing. */
+TEST(lending, all_are_told_once_of_many_that_end)
+{
+	enum { MANY = 3000 };
+	struct intro_ref *parent, *child;
+	struct intro_event ev;
+	int request;
+
+	begin();
+	parent = lend(found, NULL);
+	for (int i = 0; i < MANY; i++)
+		get_answer(client, intro_lend(parent, NULL, &child), INTRO_DONE);
+	request = intro_revoke(parent);
+	/* it has been done when somebody else is answered who asked later */
+	cr_assert_eq(broker_usage(&broker, NULL, getuid(), TAG_HELD), 0);
+	for (int i = 0; i < MANY + 2; i++) {
+		int r = intro_wait(client, 0, HANG_MS, &ev);
+
+		cr_assert_eq(r, 1, "%d: %s", i, intro_strerror(r));
+		if (ev.what == INTRO_DONE) {
+			cr_assert_eq(ev.request, request);
+			continue;
+		}
+		cr_assert_eq((int)ev.what, INTRO_BROKEN);
+		cr_assert_eq(ev.error, -EKEYREVOKED);
+		/* so that a second one could not be for it */
+		intro_unref(ev.ref);
+	}
+	cr_assert_eq(intro_next(client, &ev), 0);
+	meet(found);
+	cr_expect_eq(broker_usage(&broker, NULL, getuid(), TAG_REFERENCES), 0);
+	both_end();
+}
+
 /* ---- enclosures ---- */
 
 static struct intro *enter_enclosure(int fd)
