@@ -110,9 +110,43 @@ static void administer(uint16_t type, const char *door, const char *name)
 	ask(&w);
 }
 
+/* Numbers of references that somebody has lent or given. */
+static size_t list_lent(uint64_t *ids, size_t max)
+{
+	uint8_t buf[64];
+	struct wire_message m;
+	struct wire_writer w;
+	size_t n = 0;
+
+	wire_begin(&w, buf, sizeof buf, WIRE_LIST, 1, 0, 0);
+	wire_put_u32(&w, TAG_WHAT, WHAT_REFERENCES);
+	check(packet_send(sentinel, w.buf, w.used, NULL, 0) == 0, "sentinel");
+	while (receive(sentinel, &m, HANG_MS) > 0 && m.head.type != WIRE_REPLY)
+		if (m.head.type == WIRE_ROW && wire_u32(&m, TAG_WHAT, 0) >= KIND_OF_LENT && n < max)
+			ids[n++] = wire_u64(&m, TAG_REFERENCE, 0);
+	return n;
+}
+
+/* What is in a gift waits for its recipient. */
+static void revoke_lent(void)
+{
+	uint64_t ids[256];
+	size_t n = list_lent(ids, sizeof ids / sizeof ids[0]);
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t buf[64];
+		struct wire_writer w;
+
+		wire_begin(&w, buf, sizeof buf, WIRE_REVOKE, 1, 0, 0);
+		wire_put_u64(&w, TAG_REFERENCE, ids[i]);
+		ask(&w);
+	}
+}
+
 /* A door with three grants, and nothing else. */
 static void tidy_up(void)
 {
+	revoke_lent();
 	administer(WIRE_LIMIT, NULL, NULL);
 	administer(WIRE_LIMIT, "host", NULL);
 	for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
@@ -131,7 +165,8 @@ static bool is_quiet(void)
 	const struct conn *left = list_entry(board.conns.next, struct conn, in_board);
 
 	return board.conns_used == 1 && board.conns.next->next == &board.conns &&
-	       board.services.used == 3 && board.held == 0 &&
+	       board.services.used == 3 && board.held == 0 && board.gifts.used == 0 &&
+	       list_empty(&board.live_sessions) &&
 	       board.flight_total == left->flight && list_empty(&board.retries);
 }
 
@@ -144,7 +179,8 @@ static void expect_nothing_left(bool tidied)
 	for (int round = 0;; round++) {
 		/* What is held, and what the administrator changed, outlives its client. All
 		 * else must go by itself: to look for it would help. */
-		if (!tidied || (round % 16 == 15 && board.held > 0))
+		if (!tidied || (round % 16 == 15 &&
+				(board.held > 0 || !list_empty(&board.gift_list))))
 			tidy_up();
 		tidied = true;
 		if (is_quiet())
@@ -174,8 +210,30 @@ static uint8_t take(struct input *in)
 	return in->at < in->end ? *in->at++ : 0;
 }
 
+/* What is in an ENCLOSE: LENDs of two references. */
+static void put_lends(struct wire_writer *w, uint8_t value)
+{
+	uint8_t lends[128], *p = lends;
+
+	for (uint8_t i = 0; i < 1 + value % 2; i++) {
+		struct wire_writer inner;
+
+		wire_begin(&inner, p + 2, 62, WIRE_LEND, 0, value / 2u % 8 + i, 0);
+		wire_put_string(&inner, TAG_NAME, i ? "a" : "b");
+		if (value & 0x40)
+			wire_put_u32(&inner, TAG_SESSIONS, 1);
+		wire_store16(p, (uint16_t)(inner.used - (value == 0xff)));
+		p += 2 + inner.used;
+	}
+	wire_put_bytes(w, TAG_MESSAGES, lends, (size_t)(p - lends));
+}
+
 static void put(struct wire_writer *w, enum wire_tag tag, uint8_t value)
 {
+	if (tag == TAG_MESSAGES && value & 0x80) {
+		put_lends(w, value);
+		return;
+	}
 	const char *string = strings[value % (sizeof strings / sizeof strings[0])];
 	uint64_t number = numbers[value % (sizeof numbers / sizeof numbers[0])];
 
@@ -207,7 +265,7 @@ static size_t compose(struct input *in, uint8_t *buf, size_t size, bool control,
 	if (control && type & 0x40)
 		type = (uint8_t)(WIRE_DOOR_ADD + type % 8);
 	else
-		type = (uint8_t)(type % 16);
+		type = (uint8_t)(type % (WIRE_RESTORE + 1));
 	wire_begin(&w, buf, size, type, serial, ref, fd);
 	for (tags = take(in) % 8; tags > 0; tags--) {
 		enum wire_tag tag = take(in) % TAG_END;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "../../broker/channel.h"
+#include "../../broker/switch/diag.h"
 #include "../../broker/switch/switch.h"
 #include "../../libintro/wire/message.h"
 
@@ -36,6 +38,17 @@ static void check(bool holds, const char *what)
 	abort();
 }
 
+/* There is no store here: what would be saved is refused. */
+static void refuse_store(void)
+{
+	uint8_t buf[64];
+	struct wire_writer w;
+
+	wire_begin(&w, buf, sizeof buf, CHANNEL_STORE, 0, 0, 0);
+	wire_put_u32(&w, TAG_ERROR, (uint32_t)-EIO);
+	check(channel_send(parent_end, buf, (size_t)wire_finish(&w), -1) == 0, "channel");
+}
+
 static void *be_parent(void *arg)
 {
 	uint8_t buf[WIRE_PACKET_MAX];
@@ -48,6 +61,8 @@ static void *be_parent(void *arg)
 			close(fd);
 		if (wire_parse(buf, (size_t)n, &m) == 0 && m.head.type == CHANNEL_READY)
 			ready = true;
+		else if (m.head.type == CHANNEL_WANT_STORE)
+			refuse_store();
 	}
 	return arg;
 }
@@ -56,6 +71,7 @@ static void *be_switch(void *arg)
 {
 	static char host[64];
 
+	diag_start();
 	/* it changes its directory, which is not to be the fuzzer's */
 	check(unshare(CLONE_FS) == 0, "unshare");
 	snprintf(host, sizeof host, "%s/doors/host", rooms_base);
