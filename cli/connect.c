@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,13 +21,16 @@
 #include "secret.h"
 
 static const char text[] =
-	"Usage: intro connect NAME | @FILE [options]\n"
+	"Usage: intro connect NAME | INTRODUCER/…/NAME | @FILE [options]\n"
 	"       intro connect NAME [options] -- PROGRAM [ARGUMENT…]\n"
 	"\n"
 	"Connects to the service NAME. Alone it copies: standard input to the service, what the\n"
 	"service says to standard output; the end of input is passed on, and it ends when the\n"
 	"service closes. With a PROGRAM it becomes that program, with the connected socket as\n"
 	"standard input and output (a held file: as standard input).\n"
+	"\n"
+	"INTRODUCER/NAME is what is called NAME by the broker to which the introducer leads (see\n"
+	"intro serve --to door:DIR), which may be in another container.\n"
 	"\n"
 	"@FILE (or fd:N) is a saved reference: what `intro lend NAME --save FILE` has made.\n"
 	"\n"
@@ -78,6 +82,24 @@ static int request(struct intro *in, const struct connect_options *o, int wait_m
 	return r;
 }
 
+/* From broker to broker. Complains: CODE_OK or an exit code. */
+static int walk(const struct connect_options *o, struct intro_event *ret)
+{
+	char door[WHERE_BYTES];
+	int r = where_door(o->wait_given && o->wait_ms != 0, door);
+
+	if (r < 0)
+		return where_failed(r);
+	setenv("INTRO_DOOR", door, 1);
+	r = intro_dial(o->name, o->type, o->wait_given ? o->wait_ms : 0);
+	if (r == -ECONNREFUSED && !o->wait_given)
+		r = intro_dial(o->name, o->type, PATIENCE_MS);
+	if (r < 0)
+		return refused(WANTED_CONNECT, o->name, door, r);
+	*ret = (struct intro_event){ .fd = r, .path = INTRO_LOCAL };
+	return CODE_OK;
+}
+
 /* Be introduced. Complains: CODE_OK or an exit code. */
 static int introduce(const struct connect_options *o, struct intro_event *ret)
 {
@@ -85,6 +107,8 @@ static int introduce(const struct connect_options *o, struct intro_event *ret)
 	struct intro *in;
 	int r;
 
+	if (strchr(o->name, '/') && !o->saved[0])
+		return walk(o, ret);
 	/* who says that it will wait may come before everybody else */
 	r = ask_open(o->wait_given && o->wait_ms != 0, &in, door);
 	if (r != CODE_OK)
@@ -189,6 +213,27 @@ static int run(const struct connect_options *o)
 	return copy(fd);
 }
 
+/* A name, or names with slashes between them. CODE_OK or CODE_USAGE. */
+static int check_path(const struct connect_options *o)
+{
+	char name[WIRE_NAME_MAX + 2];
+	const char *at = o->name;
+	int hops = 0, r;
+
+	for (;;) {
+		size_t len = strcspn(at, "/");
+
+		snprintf(name, sizeof name, "%.*s", (int)len, at);
+		r = ask_name("connect", name);
+		if (r != CODE_OK || at[len] == '\0')
+			return r;
+		if (++hops == INTRO_HOPS_MAX)
+			return usage_error("connect", "\"%s\" leads through too many brokers (wanted: at "
+					   "most %d names)", o->name, INTRO_HOPS_MAX);
+		at += len + 1;
+	}
+}
+
 int verb_connect(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -246,6 +291,6 @@ int verb_connect(int argc, char **argv)
 	if (o.name[0] == '@' || !strncmp(o.name, "fd:", 3) || !strncmp(o.name, "intro:", 6))
 		r = secret_read("connect", "a saved reference", o.name, o.saved, sizeof o.saved);
 	else
-		r = ask_name("connect", o.name);
+		r = check_path(&o);
 	return r != CODE_OK ? r : run(&o);
 }

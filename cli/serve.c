@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 static const char text[] =
 	"Usage: intro serve NAME [options] -- PROGRAM [ARGUMENT…]\n"
 	"       intro serve NAME --to tcp:HOST:PORT|unix:PATH [--place PATH] [-- SERVER …]\n"
+	"       intro serve NAME --to door:DIR\n"
 	"       intro serve NAME --place PATH [-- SERVER …]\n"
 	"       intro serve NAME --listen[=door] -- SERVER …\n"
 	"       intro serve NAME --sockpair -- SERVER …\n"
@@ -28,7 +30,9 @@ static const char text[] =
 	"Otherwise it stands beside a server that takes no descriptors:\n"
 	"\n"
 	"  -T, --to TARGET      opens a socket to it for each client and hands that over. Clients\n"
-	"                       that come by the socket file in a door are spliced (copied)\n"
+	"                       that come by the socket file in a door are spliced (copied).\n"
+	"                       With door:DIR, another broker's door, NAME is an introducer:\n"
+	"                       NAME/OTHER is what is called OTHER there\n"
 	"  -p, --place PATH     links the server's own socket into the doors, and follows it when\n"
 	"                       the server makes a new one: clients find the server itself. PATH\n"
 	"                       must be on the doors' filesystem: see intro door add --export\n"
@@ -61,8 +65,16 @@ static const char text[] =
 
 static int parse_to(const char *s, struct plan *plan)
 {
+	static char socket_of[WHERE_BYTES];
 	const char *wanted;
 
+	if (!strncmp(s, "door:", 5)) {
+		if (snprintf(socket_of, sizeof socket_of, "unix:%s/intro.sock", s + 5) >=
+		    (int)sizeof socket_of)
+			return usage_error("serve", "the path of the door \"%s\" is too long", s + 5);
+		plan->types = 1u << SOCK_SEQPACKET;
+		s = socket_of;
+	}
 	if (target_parse(s, &plan->target, &wanted) < 0)
 		return usage_error("serve", "cannot open \"%s\" (wanted: %s)", s, wanted);
 	plan->deliver = DELIVER_OPEN;

@@ -24,7 +24,7 @@
 #define ROUND_TRIP_MS 1000
 
 struct dial {
-	const char *name;
+	const char *name;	/* a/b/c: the last is asked of what the ones before lead to */
 	int type;
 	bool waits;		/* else only the round trips are waited for */
 	uint64_t until;		/* clock.h: the end of all waiting */
@@ -34,7 +34,7 @@ struct dial {
 };
 
 /* One CONNECT on a fresh connection. The connected descriptor or a negative errno. */
-static int ask(struct dial *d, int sock)
+static int ask(struct dial *d, int sock, const char *name, int type)
 {
 	_cleanup_(in_closep) int fd = -1;
 	uint8_t packet[WIRE_PACKET_MAX];
@@ -43,8 +43,8 @@ static int ask(struct dial *d, int sock)
 	int r, placed;
 
 	wire_begin(&w, packet, sizeof packet, WIRE_CONNECT, 1, 0, 0);
-	wire_put_string(&w, TAG_NAME, d->name);
-	wire_put_u32(&w, TAG_SOCKTYPE, (uint32_t)d->type);
+	wire_put_string(&w, TAG_NAME, name);
+	wire_put_u32(&w, TAG_SOCKTYPE, (uint32_t)type);
 	wire_put_u64(&w, TAG_WAIT, d->waits ? in_left(d->until) : 0);
 	r = in_exchange(sock, packet, wire_finish(&w), d->until, &m, &fd);
 	d->reached |= r != -ECONNRESET;
@@ -57,11 +57,49 @@ static int ask(struct dial *d, int sock)
 		return -EPROTO;
 	if (wire_u32(&m, TAG_WAY, 0) != WAY_PLACED)
 		return in_steal(&fd);
-	r = in_placed_connect(fd, d->type, d->until, &placed);
+	r = in_placed_connect(fd, type, d->until, &placed);
 	/* Its server is being restarted: the broker will soon know the new socket. */
 	if (r == -ECONNREFUSED && d->waits)
 		d->again = LATER;
 	return r < 0 ? r : placed;
+}
+
+/* From introducer to introducer, each of which gives a connection to the next broker: one round
+ * trip a hop. sock: the caller's. */
+static int walk(struct dial *d, int sock)
+{
+	_cleanup_(in_closep) int here = -1;
+	const char *at = d->name;
+
+	for (;;) {
+		size_t len = strcspn(at, "/");
+		bool last = at[len] == '\0';
+		char name[WIRE_NAME_MAX + 1];
+		int fd;
+
+		memcpy(name, at, len);
+		name[len] = '\0';
+		fd = ask(d, here < 0 ? sock : here, name, last ? d->type : SOCK_SEQPACKET);
+		if (fd < 0 || last)
+			return fd;
+		in_closep(&here);
+		here = fd;
+		at += len + 1;
+	}
+}
+
+/* A name, or as many as INTRO_HOPS_MAX with "/" between them. */
+static bool path_ok(const char *path)
+{
+	for (int hops = 1;; hops++) {
+		size_t len = strcspn(path, "/");
+
+		if (!wire_name_ok(path, len) || hops > INTRO_HOPS_MAX)
+			return false;
+		if (path[len] == '\0')
+			return true;
+		path += len + 1;
+	}
 }
 
 /* A connection through the first door that has one to give. */
@@ -102,7 +140,7 @@ static int attempt(struct dial *d)
 	r = reach(d, &shared, &sock);
 	if (r < 0)
 		return r;
-	r = ask(d, sock);
+	r = walk(d, sock);
 	if (r != -ECONNRESET)
 		return r;
 	/* The broker was restarted. On a shared connection it does not come back twice. */
@@ -124,8 +162,8 @@ int intro_dial(const char *name, int type, int timeout_ms)
 	};
 	int delay = DELAY_FIRST_MS, left, r;
 
-	if (!wire_name_ok(name, strlen(name)) ||
-	    (type != SOCK_STREAM && type != SOCK_SEQPACKET && type != SOCK_DGRAM))
+	if (!path_ok(name) || (type != SOCK_STREAM && type != SOCK_SEQPACKET &&
+				  type != SOCK_DGRAM))
 		return -EINVAL;
 	for (;;) {
 		r = attempt(&d);

@@ -87,8 +87,13 @@ struct intro_event {
 	uint64_t pidfd_inode;	/* 0 when unknown; names the process for this boot */
 };
 
+/* Names in a path: brokers that an introduction may lead through, and the service. */
+#define INTRO_HOPS_MAX 8
+
 /* One call: be introduced to NAME through the door of intro_open(NULL) and return the
- * connected descriptor. Waits up to timeout_ms (-1: for ever) for the broker, the name and
+ * connected descriptor. NAME may be a path a/b/c: then a is an introducer, which gives a
+ * connection to another broker's door; that is asked for b, and so on, one round trip each.
+ * Nothing but the socket to the service is left in the end. Waits up to timeout_ms (-1: for ever) for the broker, the name and
  * the service together; with 0 it waits for none of them, only for its answer (a second at
  * the most). Thread-safe; holds nothing afterwards.
  * -ENOENT no such name in this door; -ECONNREFUSED granted, but nobody serves it now;

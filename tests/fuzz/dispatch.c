@@ -215,7 +215,7 @@ static void put_lends(struct wire_writer *w, uint8_t value)
 {
 	uint8_t lends[128], *p = lends;
 
-	for (uint8_t i = 0; i < 1 + value % 2; i++) {
+	for (unsigned int i = 0; i < 1u + value % 2; i++) {
 		struct wire_writer inner;
 
 		wire_begin(&inner, p + 2, 62, WIRE_LEND, 0, value / 2u % 8 + i, 0);
