@@ -103,7 +103,7 @@ static void administer(uint16_t type, const char *door, const char *name)
 	if (door)
 		wire_put_string(&w, TAG_DOOR, door);
 	if (type == WIRE_GRANT)
-		wire_put_u32(&w, TAG_RIGHTS, RIGHTS_ALL);
+		wire_put_u32(&w, TAG_RIGHTS, RIGHTS_ALL & ~(uint32_t)RIGHT_REVOKE);
 	if (type == WIRE_LIMIT)
 		for (enum wire_tag tag = TAG_MAX_NAMES; tag <= TAG_MAX_REFERENCES; tag++)
 			wire_put_u32(&w, tag, 1000);
