@@ -5,6 +5,7 @@
 #include "lending.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -110,4 +111,74 @@ void *shared_memory(size_t bytes)
 	if (p == MAP_FAILED)
 		harness_fail("no shared memory");
 	return p;
+}
+
+int find_db(int sock, uint32_t ref)
+{
+	_cleanup_raw_ struct raw reply = { .nfds = 0 };
+	struct message m;
+
+	wire_put_string(message(&m, WIRE_FIND, 3, ref, 0), TAG_NAME, "db");
+	return raw_ask(sock, &m.w, -1, &reply);
+}
+
+int give(int sock, uint32_t ref, const char *door, uint32_t to, uint64_t wait_usec,
+	 uint8_t gift[WIRE_GIFT_BYTES])
+{
+	_cleanup_raw_ struct raw reply = { .nfds = 0 };
+	struct message m;
+	struct wire_writer *w = message(&m, WIRE_GIVE, 4, ref, 0);
+	int r;
+
+	if (wait_usec)
+		wire_put_u64(w, TAG_WAIT, wait_usec);
+	if (door)
+		wire_put_string(w, TAG_DOOR, door);
+	else
+		wire_put_u32(w, TAG_RECIPIENT, to);
+	r = raw_ask(sock, w, -1, &reply);
+	if (r == 0)
+		memcpy(gift, reply.m.value[TAG_GIFT], WIRE_GIFT_BYTES);
+	return r;
+}
+
+int claim(int sock, uint32_t ref, const void *gift, size_t len)
+{
+	_cleanup_raw_ struct raw reply = { .nfds = 0 };
+	struct message m;
+
+	wire_put_bytes(message(&m, WIRE_CLAIM, 5, ref, 0), TAG_GIFT, gift, len);
+	return raw_ask(sock, &m.w, -1, &reply);
+}
+
+int enclose(int sock, uint32_t ref)
+{
+	_cleanup_raw_ struct raw reply = { .nfds = 0 };
+	uint8_t lent[2 + 64];
+	struct wire_writer inner;
+	struct message m;
+	int pair[2], r;
+
+	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	wire_begin(&inner, lent + 2, 64, WIRE_LEND, 0, ref, 0);
+	wire_put_string(&inner, TAG_NAME, "db");
+	wire_store16(lent, (uint16_t)wire_finish(&inner));
+	wire_put_bytes(message(&m, WIRE_ENCLOSE, 6, 0, 1), TAG_MESSAGES, lent, 2 + inner.used);
+	r = raw_ask(sock, &m.w, pair[1], &reply);
+	close(pair[1]);
+	if (r < 0)
+		close(pair[0]);
+	return r < 0 ? r : pair[0];
+}
+
+int join(int entrance)
+{
+	struct message m;
+	int pair[2];
+
+	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	message(&m, WIRE_JOIN, 0, 0, 1);
+	raw_send(entrance, &m.w, pair[1]);
+	close(pair[1]);
+	return pair[0];
 }

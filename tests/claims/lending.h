@@ -36,3 +36,21 @@ int serve_leashed(const struct scene *s);
 
 /* Memory that children share, zeroed. */
 void *shared_memory(size_t bytes);
+
+/* Bind ref to the name "db". 0 or an error. */
+int find_db(int sock, uint32_t ref);
+
+/* Give what ref is bound to; to a door, or (NULL) whoever serves what to is bound to. 0 with the
+ * gift, or an error. wait_usec 0: as long as gifts wait. */
+int give(int sock, uint32_t ref, const char *door, uint32_t to, uint64_t wait_usec,
+	 uint8_t gift[WIRE_GIFT_BYTES]);
+
+/* Claim, to be bound to ref. 0 or an error. */
+int claim(int sock, uint32_t ref, const void *gift, size_t len);
+
+/* Enclose what ref is bound to as "db": the entrance, or an error. The connection may send
+ * descriptors. */
+int enclose(int sock, uint32_t ref);
+
+/* A connection through an entrance. */
+int join(int entrance);
