@@ -54,7 +54,8 @@ enum store_type {
 				      * parent: ENTRY, or RECIPIENT (the serial of an earlier
 				      * SAVE), or neither: the grant NAME in DOOR, or the SERVICE
 				      * itself; DIRECTORY: with a URI, which names the door
-				      * there. Reply: ENTRY, [URI] */
+				      * there; MAX_REFERENCES: that its maker's door and uid may
+				      * have saved. Reply: ENTRY, [URI] */
 	STORE_FIND,		     /* URI, [DOOR]: who asks. A STORE_ROW for each from the one
 				      * that hangs from a grant or service, then Reply: ENTRY.
 				      * Unknown, expired and sealed to another are all ENOENT */

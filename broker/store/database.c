@@ -241,6 +241,19 @@ int database_revoke_anchor(struct database *db, const char *door, const char *na
 	return transaction_end_meta(db, r, &meta);
 }
 
+int database_count(struct database *db, const char *maker, uint64_t *ret)
+{
+	sqlite3_stmt *s = db->statements[SQL_COUNT];
+	int r;
+
+	sqlite3_bind_text(s, 1, maker, -1, SQLITE_STATIC);
+	r = sql_step(db, SQL_COUNT);
+	if (r > 0)
+		*ret = (uint64_t)sqlite3_column_int64(s, 0);
+	sql_reset(db, SQL_COUNT);
+	return r < 0 ? r : 0;
+}
+
 int database_walk(struct database *db,
 		  int (*function)(const struct saved *saved, void *arg), void *arg)
 {

@@ -76,6 +76,9 @@ int database_revoke(struct database *db, uint64_t id);
  * door "", from the service of that name. 0 also where there was nothing. */
 int database_revoke_anchor(struct database *db, const char *door, const char *name);
 
+/* How many there are whose maker is this, or this and more words. */
+int database_count(struct database *db, const char *maker, uint64_t *ret);
+
 /* Call function with each, in the order of ids, until it returns other than 0, and return
  * that. It may call anything here but database_close(). */
 int database_walk(struct database *db,

@@ -32,6 +32,7 @@ enum database_statement {
 	SQL_USES,
 	SQL_REVOKE,
 	SQL_REVOKE_ANCHOR,
+	SQL_COUNT,
 	SQL_EXPIRE,
 	SQL_END,
 };

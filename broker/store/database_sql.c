@@ -22,6 +22,7 @@ const char *const database_schema[] = {
 	"CREATE INDEX saved_parent ON saved(parent)",
 	"CREATE INDEX saved_anchor ON saved(door) WHERE parent = 0",
 	"CREATE INDEX saved_expires ON saved(expires)",
+	"CREATE INDEX saved_maker ON saved(maker)",
 	NULL,
 };
 
@@ -44,6 +45,7 @@ static const char *const statements[SQL_END] = {
 	[SQL_REVOKE_ANCHOR] = "WITH RECURSIVE below(id) AS (SELECT id FROM saved "
 		"WHERE parent = 0 AND door = ?1 AND "
 		"(?2 IS NULL OR ?2 = CASE door WHEN '' THEN service ELSE name END)" BELOW,
+	[SQL_COUNT] = "SELECT count(*) FROM saved WHERE maker >= ?1 AND maker < ?1 || '!'",
 	[SQL_EXPIRE] = "DELETE FROM saved WHERE expires <= ?1",
 };
 

@@ -70,6 +70,25 @@ static void read_saved(const struct wire_message *m, uint64_t now, struct saved 
 	wire_string(m, TAG_TEXT, saved->maker, sizeof saved->maker);
 }
 
+/* Who is charged: its door, and the uid where there is one; its process is another each time. */
+static int check_quota(const struct serve *s, const struct wire_message *m,
+		       const struct saved *saved)
+{
+	char whose[sizeof saved->maker];
+	uint64_t n = 0;
+	char *pid;
+	int r;
+
+	memcpy(whose, saved->maker, sizeof whose);
+	pid = strstr(whose, " pid=");
+	if (pid)
+		*pid = '\0';
+	r = database_count(s->db, whose, &n);
+	if (r < 0)
+		return r;
+	return n < wire_u32(m, TAG_MAX_REFERENCES, UINT32_MAX) ? 0 : -EDQUOT;
+}
+
 static int make_uri(const struct serve *s, const struct wire_message *m,
 		    const uint8_t swiss[SWISS_BYTES], char out[WIRE_URI_MAX + 1])
 {
@@ -110,6 +129,8 @@ static int on_save(struct serve *s, const struct wire_message *m, uint64_t now)
 			r = -ENOENT;
 	}
 	swiss_make(swiss);
+	if (r == 0)
+		r = check_quota(s, m, &saved);
 	if (r == 0)
 		r = database_save(s->db, &saved, with_uri ? swiss : NULL, &id);
 	if (r == 0 && with_uri)

@@ -39,6 +39,13 @@ bool account_room(const struct account *door, const struct user *user, enum reso
 	       (!user || user->account.used[what] < user->account.max[what]);
 }
 
+uint32_t account_most(const struct account *door, const struct user *user, enum resource what)
+{
+	uint32_t most = door->max[what];
+
+	return user && user->account.max[what] < most ? user->account.max[what] : most;
+}
+
 bool account_take(struct account *door, struct user *user, enum resource what)
 {
 	if (!account_room(door, user, what))

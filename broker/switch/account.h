@@ -63,6 +63,9 @@ void account_init_unlimited(struct account *a);
 bool account_take(struct account *door, struct user *user, enum resource what);
 void account_give(struct account *door, struct user *user, enum resource what);
 
+/* The lower of both limits. */
+uint32_t account_most(const struct account *door, const struct user *user, enum resource what);
+
 /* Is there room for one more in both? */
 bool account_room(const struct account *door, const struct user *user, enum resource what);
 

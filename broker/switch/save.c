@@ -161,6 +161,8 @@ static void write_row(struct wire_writer *w, struct lent *lent, const struct ref
 		wire_put_u32(w, TAG_RECIPIENT, above);
 	if (leaf)
 		wire_put_string(w, TAG_DIRECTORY, board.options.host);
+	wire_put_u32(w, TAG_MAX_REFERENCES, account_most(&lent->maker->door->account,
+							 lent->maker->user, RESOURCE_REFERENCES));
 	/* a blank stands before each of its words */
 	wire_put_string(w, TAG_TEXT, lent->maker->who + 1);
 	if (anchor->kind == REF_LENT && !above)

@@ -249,6 +249,37 @@ TEST(sturdy, takes_the_right_to_save)
 	both_end();
 }
 
+/* What is saved counts, too, though nobody holds it; in another door's account it does not. */
+TEST(sturdy, quota_is_the_doors)
+{
+	struct intro_ref *ref;
+	struct intro_event ev;
+	char web[PATH_BYTES];
+
+	begin();
+	cr_assert_eq(broker_add_door(&broker, "web"), 0);
+	cr_assert_eq(broker_grant(&broker, "web", "db", RIGHTS_ALL), 0);
+	broker_door(&broker, "web", web);
+	cr_assert_eq(broker_limit(&broker, "web", TAG_MAX_REFERENCES, 3), 0);
+	client = intro_close(client);
+	cr_assert_eq(intro_open(&client, web), 0);
+	cr_assert_eq(intro_find(client, "db", &found), 0);
+	for (int i = 0; i < 3; i++)
+		save(NULL);
+	ev = get_answer(client, intro_save(found, NULL, NULL), INTRO_REFUSED);
+	cr_assert_eq(ev.error, -EDQUOT);
+	/* one that is taken back makes room */
+	cr_assert_eq(restore(&ref), 0);
+	get_answer(client, intro_revoke(ref), INTRO_DONE);
+	save(NULL);
+	client = intro_close(client);
+	cr_assert_eq(intro_open(&client, broker.host), 0);
+	cr_assert_eq(intro_find(client, "db", &found), 0);
+	for (int i = 0; i < 4; i++)
+		save(NULL);
+	both_end();
+}
+
 /* ---- bad luck with the files ---- */
 
 static void state_path(const char *file, char ret[static PATH_BYTES])
