@@ -20,8 +20,8 @@ static const struct lent_terms leashed = { .leash = true };
 static void begin(void)
 {
 	scene_start(&s, NULL);
-	cr_assert_eq(broker_limit_uid(&s.b, geteuid(), TAG_MAX_HELD, 2 * SESSIONS), 0);
-	cr_assert_eq(broker_limit_uid(&s.b, geteuid(), TAG_MAX_REFERENCES, 2 * SESSIONS), 0);
+	cr_assert_eq(broker_limit_uid(&s.b, ROOM_UID, TAG_MAX_HELD, 2 * SESSIONS), 0);
+	cr_assert_eq(broker_limit_uid(&s.b, ROOM_UID, TAG_MAX_REFERENCES, 2 * SESSIONS), 0);
 }
 
 /* A session by a handle: both ends. */
@@ -135,7 +135,7 @@ TEST(claim_02, ends_by_itself)
 	close(ours);
 	expect_eof(theirs);
 	cr_expect(broker_fds_settle(&s.b, fds));
-	cr_expect_eq(broker_usage(&s.b, NULL, geteuid(), TAG_HELD), 0);
+	cr_expect_eq(broker_usage(&s.b, NULL, ROOM_UID, TAG_HELD), 0);
 
 	/* it dies without a word */
 	session(sock, 1, service, &ours, &theirs);

@@ -52,7 +52,7 @@ TEST(claim_06, in_other_hands)
 static bool has_waited_enough(void *arg)
 {
 	(void)arg;
-	return broker_usage(&s.b, NULL, geteuid(), TAG_REFERENCES) == 0;
+	return broker_usage(&s.b, NULL, ROOM_UID, TAG_REFERENCES) == 0;
 }
 
 TEST(claim_06, has_a_deadline)

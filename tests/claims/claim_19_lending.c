@@ -99,7 +99,7 @@ TEST(claim_19, enclosures_of_every_wrong_form)
 		len += put(bytes + len, WIRE_LEND, 1, name);
 	}
 	cr_expect_eq(enclose_bytes(bytes, len, PAIR), -EINVAL, "more than 64");
-	cr_expect_eq(broker_usage(&s.b, NULL, geteuid(), TAG_NAMES), 2, "nothing is left of them");
+	cr_expect_eq(broker_usage(&s.b, NULL, ROOM_UID, TAG_NAMES), 2, "nothing is left of them");
 	end();
 }
 
@@ -120,7 +120,7 @@ TEST(claim_19, handles_of_nothing)
 	cr_expect_eq(lend(sock, 5, 77, NULL, NULL), -ENOENT);
 	cr_expect_eq(lend(sock, 1, 1, NULL, NULL), -EEXIST);
 	cr_expect_eq(lend(sock, 0, 1, NULL, NULL), -EINVAL);
-	cr_expect_eq(broker_usage(&s.b, NULL, geteuid(), TAG_REFERENCES), 0);
+	cr_expect_eq(broker_usage(&s.b, NULL, ROOM_UID, TAG_REFERENCES), 0);
 	end();
 }
 

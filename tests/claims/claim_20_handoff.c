@@ -29,7 +29,7 @@ static void begin(void)
 static bool nothing_is_lent(void *arg)
 {
 	(void)arg;
-	return broker_usage(&s.b, NULL, geteuid(), TAG_REFERENCES) == 0;
+	return broker_usage(&s.b, NULL, ROOM_UID, TAG_REFERENCES) == 0;
 }
 
 static void lend_and_die(void)

@@ -33,7 +33,7 @@ TEST(claim_25, each_hop_in_order)
 	db = serve(&s, "host", "db", WAY_PAIR);
 	alice = enter(&s, "host");
 	bob = enter(&s, "web");
-	snprintf(who, sizeof who, "uid=%u pid=%d", geteuid(), getpid());
+	snprintf(who, sizeof who, "uid=%u pid=%d", ROOM_UID, getpid());
 	cr_assert_eq(lend(alice, 1, 0, &(struct lent_terms){ .label = "first" }, NULL), 0);
 	cr_assert_eq(give(alice, 1, "web", 0, 0, gift), 0);
 	cr_assert_eq(claim(bob, 1, gift, sizeof gift), 0);

@@ -6,6 +6,9 @@
 
 #include "scene.h"
 
+/* Our uid as the broker of a scene sees it, which is countable: the root of its user namespace. */
+#define ROOM_UID 0u
+
 /* Terms; what is zero is left out. */
 struct lent_terms {
 	uint32_t rights, uses, sessions;
