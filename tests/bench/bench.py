@@ -36,6 +36,7 @@ PARTS = {
     "names": parts.names,
     "memory": parts.memory,
     "references": parts.references,
+    "saving": parts.saving,
     "data": parts.data,
     "attack": parts.attack,
     "peers": parts.peers,

@@ -5,7 +5,9 @@ import contextlib
 import json
 import resource
 import socket
+import statistics
 import subprocess
+import tempfile
 
 import peers as peer
 from measure import Failed, Load, interleave, plain, ratio, spread
@@ -260,6 +262,26 @@ def references(setting, table):
             table.add("revocation", what, None,
                       spread(json.loads(line)["ns"] / 1e6 for line in out.splitlines()),
                       unit="ms", target=("<=", most))
+
+
+def saving(setting, table):
+    """A saved reference is on the disk when the request for it is answered."""
+    with tempfile.TemporaryDirectory(prefix="bench-state-", dir=setting.build) as state:
+        with Sides(setting, 1) as sides:
+            broker = sides.broker(Introd, state=f"{state}/introd")
+            broker.door()
+            sides.load("service", broker, ["client", broker.service_socket],
+                       ["service", broker.service_socket])
+            out = subprocess.run([setting.program("save"), broker.service_socket, state,
+                                  "50" if setting.quick else "500"], check=True,
+                                 capture_output=True, text=True).stdout
+    rows = [json.loads(line) for line in out.splitlines()]
+    part = "saving a reference, against appending 20 KiB to a file and fdatasync()"
+    table.add(part, "time", None, spread(
+        statistics.median(r["save_ns"] / r["append_ns"] for r in rows[i::5]) for i in range(5)),
+              target=("<=", 1.25))
+    table.add(part, "time, absolute", None, spread(
+        statistics.median(r["save_ns"] / 1e3 for r in rows[i::5]) for i in range(5)), unit="us")
 
 
 class Flow:

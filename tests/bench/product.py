@@ -55,9 +55,10 @@ def tags_of(message):
 
 class Introd(Broker):
     """A user's broker with the doors "host" and "bench", and the first name granted to the
-    latter. names: how many, where that matters; files: its limit of descriptors."""
+    latter. names: how many, where that matters; files: its limit of descriptors; state: where it saves
+    references, for which a directory in memory would not do."""
 
-    def __init__(self, setting, files=None):
+    def __init__(self, setting, files=None, state=None):
         super().__init__()
         program = os.path.join(setting.build, "introd")
         if not os.access(program, os.X_OK):
@@ -66,7 +67,7 @@ class Introd(Broker):
         ours, theirs = os.pipe()
         os.set_inheritable(theirs, True)
         p = start(setting, [program, "--user", "--base", self.dir, f"--ready-fd={theirs}",
-                            "--log-stderr"], files=files, pass_fds=[theirs],
+                            "--log-stderr", f"--state={state or self.dir + '/state'}"], files=files, pass_fds=[theirs],
                   env={"HOME": self.dir})  # nobody's own configuration
         self.processes.append(p)
         os.close(theirs)
