@@ -253,9 +253,10 @@ void introduce_fetched(struct wait *wait)
 			await_slot(&a);
 		return;
 	}
-	/* What allowed it may have gone, or been used up, while the agent worked. */
+	/* What allowed it may have gone, or been used up, while the agent worked; and what the
+	 * handle or the name means now may be another. */
 	a.ref = resolve(&a);
-	r = a.ref ? ref_check(a.ref, RIGHT_CONNECT) : -ENOENT;
+	r = a.ref && a.ref->id == wait->reference ? ref_check(a.ref, RIGHT_CONNECT) : -ENOENT;
 	if (r < 0) {
 		asking_refuse(&a, r);
 		return;

@@ -37,6 +37,7 @@ struct wait {
 	struct exporter *agent;
 	struct service *service;	/* while it is in its queue */
 	uint64_t session;
+	uint64_t reference;	/* by which the agent was asked: its ref's id */
 	uint32_t agent_serial;
 	int fd;			/* -1, or the agent's answer until our client can take it */
 };

@@ -138,6 +138,7 @@ void by_fetch(struct asking *a, struct exporter *e)
 		return;
 	}
 	a->wait->session = session.number;
+	a->wait->reference = a->ref->id;
 	recent_add(agent, session.number, a->conn->id);
 	wire_begin(&w, packet, sizeof packet, WIRE_FETCH, a->wait->agent_serial, e->id, 0);
 	session_write(e, &session, &w);
