@@ -45,6 +45,8 @@ int live_init(struct ref *ref, const struct ref *parent, const struct terms *ter
 		return -ENOMEM;
 	list_init(&ref->live->sessions);
 	ref->live->max = terms->sessions;
+	if (parent->live && parent->live->max < ref->live->max)
+		ref->live->max = parent->live->max;
 	return 0;
 }
 
