@@ -109,9 +109,10 @@ void ref_break(struct ref *ref, int error)
 	ref->rights = 0;
 	while (ref->children)
 		ref_end(ref->children, error);
+	/* Who is told that it has ended finds no session of it alive. */
+	live_end(ref, error);
 	while (ref->handles)
 		handle_break(ref->handles, error);
-	live_end(ref, error);
 	if (ref->at) {
 		*ref->at = ref->next;
 		if (ref->next)
