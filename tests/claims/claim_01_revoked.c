@@ -187,8 +187,9 @@ TEST(claim_01, taken_out_of_the_door)
 	run_race(by_taking_the_grant);
 }
 
-/* An agent that was asked before answers after: its client gets nothing. */
-TEST(claim_01, what_an_agent_opens_too_late)
+/* An agent that was asked before answers after: its client gets nothing, also where the handle
+ * stands for another reference by then. */
+static void open_too_late(bool bound_again)
 {
 	_cleanup_raw_ struct raw fetch = { .nfds = 0 };
 	int agent, lender, end;
@@ -204,6 +205,8 @@ TEST(claim_01, what_an_agent_opens_too_late)
 	cr_assert_gt(raw_recv(agent, &fetch), 0);
 	cr_assert_eq(fetch.m.head.type, WIRE_FETCH);
 	cr_assert_eq(take_back(lender, 1, NULL), 0);
+	if (bound_again)
+		cr_assert_eq(lend(lender, 1, 0, NULL, NULL), 0);
 	end = raw_fetched(agent, fetch.m.head.serial);
 	cr_expect_eq(answer(lender, 5), -ENOENT);
 	expect_eof(end);
@@ -211,4 +214,14 @@ TEST(claim_01, what_an_agent_opens_too_late)
 	close(agent);
 	scene_settled(&s);
 	scene_end(&s);
+}
+
+TEST(claim_01, what_an_agent_opens_too_late)
+{
+	open_too_late(false);
+}
+
+TEST(claim_01, what_is_for_another_reference)
+{
+	open_too_late(true);
 }

@@ -88,6 +88,7 @@ static void check(const struct view *parent, const struct view *child)
 	cr_expect_eq(child->rights & ~parent->rights, 0);
 	cr_expect_neq(child->rights, 0, "a reference of no use was made");
 	cr_expect_leq(child->uses, parent->uses);
+	cr_expect_leq(child->sessions, parent->sessions);
 	cr_expect_leq(child->expires, parent->expires);
 	cr_expect(child->leash || !parent->leash);
 	cr_expect(strncmp(child->label, parent->label, len) == 0 &&
