@@ -72,7 +72,7 @@ flags = -std=c11 -D_GNU_SOURCE -I. -Ilibintro -Itests $(warnings) -g $(harden) -
 # The library's calls to its own functions are not to be replaced from outside.
 pic = $(if $(filter libintro/%,$<),-fPIC -fno-semantic-interposition,-fPIE)
 # Criterion's assertions convert to bit fields.
-criterion = $(if $(filter tests/unit/% tests/claims/% tests/real/%,$<),-Wno-conversion)
+criterion = $(if $(filter tests/unit/% tests/claims/% tests/real/% tests/net/%,$<),-Wno-conversion)
 build := $(if $(filter /%,$(B)),$(B),$(CURDIR)/$(B))
 where := -DBUILD_DIR='"$(build)"' -DSOURCE_DIR='"$(CURDIR)"'
 compile = $(CC) -MMD -MP $(flags) $(pic) $(criterion) $(CPPFLAGS) $(CFLAGS) \
@@ -87,24 +87,30 @@ wire := $(call objects,libintro/wire/*.c)
 broker := $(call objects,broker/*.c broker/parent/*.c broker/switch/*.c)
 config := $(call objects,broker/config/*.c)
 store := $(call objects,broker/store/*.c)
+punch := $(call objects,libintro/punch/*.c)
 cli := $(call objects,cli/*.c)
-mains := $(addprefix $(B)/obj/,$(addsuffix /main.o,broker broker/config broker/store cli))
+driver := $(call objects,cli/punch/*.c)
+mains := $(addprefix $(B)/obj/,$(addsuffix /main.o,broker broker/config broker/store cli \
+	cli/punch tests/sim))
 unit := $(call objects,tests/unit/*.c)
 claims := $(call objects,tests/claims/*.c)
 real := $(call objects,tests/real/*.c)
+sim := $(call objects,tests/sim/*.c)
+net := $(call objects,tests/net/*.c)
 harness := $(call objects,tests/*.c)
 examples := $(call objects,examples/*.c)
 benches := $(call objects,tests/bench/*.c)
 fuzzers := $(call objects,tests/fuzz/*.c)
-built := $(lib) $(broker) $(config) $(store) $(cli) $(harness) $(unit) $(claims) $(real) \
-	$(examples) $(benches)
+built := $(lib) $(punch) $(broker) $(config) $(store) $(cli) $(driver) $(harness) $(unit) \
+	$(claims) $(real) $(sim) $(net) $(examples) $(benches)
 
 programs := $(if $(filter %/broker/main.o,$(broker)),$(B)/introd) \
 	$(if $(filter %/config/main.o,$(config)),$(B)/introd-config) \
 	$(if $(filter %/store/main.o,$(store)),$(B)/introd-store) \
-	$(if $(filter %/cli/main.o,$(cli)),$(B)/intro)
+	$(if $(filter %/cli/main.o,$(cli)),$(B)/intro) \
+	$(if $(filter %/punch/main.o,$(driver)),$(B)/punch)
 tests := $(if $(unit),$(B)/tests/unit) $(if $(claims),$(B)/tests/claims) \
-	$(if $(real),$(B)/tests/real)
+	$(if $(real),$(B)/tests/real) $(if $(net),$(B)/tests/net)
 bench_programs := $(call programs_of,$(benches))
 fuzz_programs := $(call programs_of,$(fuzzers))
 demos := $(call programs_of,$(examples))
@@ -139,10 +145,15 @@ $(B)/libintro.a: $(lib)
 	$(archive)
 $(B)/wire.a: $(wire)
 	$(archive)
+$(B)/libpunch.a: $(punch)
+	$(archive)
 # For the tests; members are linked only where a test calls them.
 $(B)/harness.a: $(harness)
 	$(archive)
-$(B)/units.a: $(filter-out $(mains),$(broker) $(config) $(store) $(cli))
+$(B)/units.a: $(filter-out $(mains),$(broker) $(config) $(store) $(cli) $(driver))
+	$(archive)
+# The simulated NATs and links, for the simulator itself, its tests, and the kernel lab.
+$(B)/sim.a: $(filter-out $(mains),$(sim))
 	$(archive)
 
 $(B)/introd: $(broker) $(B)/wire.a
@@ -151,20 +162,28 @@ $(B)/introd-store: $(store) $(addprefix $(B)/obj/broker/,channel.o sandbox.o) $(
 	$(program) $^ -lseccomp -lcap -lsqlite3 -lsodium
 $(B)/introd-config: $(config) $(B)/wire.a
 	$(program) $^ -lconfuse
-$(B)/intro: $(cli) $(B)/libintro.a
-	$(program) $^ -ljansson
+$(B)/intro: $(cli) $(B)/libpunch.a $(B)/libintro.a
+	$(program) $^ -ljansson -lnettle -lsodium
+punching := -lnettle -lsodium
+$(B)/punch: $(driver) $(B)/libpunch.a
+	$(program) $^ -ljansson -lminiupnpc -lnatpmp $(punching)
+$(B)/tests/sim: $(call objects,tests/sim/main.c) $(B)/sim.a $(B)/libpunch.a
+	mkdir -p $(@D)
+	$(program) $^ $(punching) -lm
 $(demos) $(bench_programs): $(B)/%: $(B)/obj/%.o $(B)/libintro.a
 	mkdir -p $(@D)
 	$(program) $^
 
 # ---- tests
-for_tests := $(B)/harness.a $(B)/units.a $(B)/libintro.a
+for_tests := $(B)/harness.a $(B)/units.a $(B)/sim.a $(B)/libpunch.a $(B)/libintro.a
 $(B)/tests/unit: $(unit) $(for_tests)
 $(B)/tests/claims: $(claims) $(for_tests)
 $(B)/tests/real: $(real) $(for_tests)
+$(B)/tests/net: $(net) $(for_tests)
 $(tests):
 	mkdir -p $(@D)
-	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson -lsqlite3 -lsodium
+	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson -lsqlite3 -lminiupnpc \
+		-lnatpmp $(punching) -lm
 
 check: all $(tests)
 	INTRO_BUILD='$(build)' tests/run $(tests)
@@ -190,14 +209,15 @@ fuzz-keep: fuzz
 			tests/fuzz/corpus/$$fuzzer $(B)-fuzz/corpus/$$fuzzer </dev/null; done
 .PHONY: fuzzers fuzz-keep
 fuzzers: $(fuzz_programs)
-$(fuzz_programs): $(B)/%: $(B)/obj/%.o $(B)/units.a $(B)/libintro.a
+$(fuzz_programs): $(B)/%: $(B)/obj/%.o $(B)/units.a $(B)/libpunch.a $(B)/libintro.a
 	mkdir -p $(@D)
-	$(program) $(subst fuzzer-no-link,fuzzer,$(link)) $^ -lseccomp -lcap -lconfuse -ljansson
+	$(program) $(subst fuzzer-no-link,fuzzer,$(link)) $^ -lseccomp -lcap -lconfuse -ljansson \
+		-lminiupnpc -lnatpmp $(punching)
 
 # ---- lint
 c_files = $(shell git ls-files '*.c' '*.h' 2>/dev/null || find . -name '*.[ch]')
-tidied = $(filter-out tests/unit/% tests/claims/% tests/real/%,$(filter %.c,$(c_files)))
-man := $(wildcard $(addsuffix /*.[1-8],libintro libintro/wire broker cli))
+tidied = $(filter-out tests/unit/% tests/claims/% tests/real/% tests/net/%,$(filter %.c,$(c_files)))
+man := $(wildcard $(addsuffix /*.[1-8],libintro libintro/wire broker cli cli/punch))
 shells := tests/setup tests/run .ci/run $(wildcard tests/bench/run cli/*.bash \
 	examples/*.sh tests/*.sh)
 .PHONY: lint-clang lint-tidy lint-cppcheck lint-text
@@ -238,7 +258,7 @@ $(filled): $(B)/filled/%: %.in $(B)/flags
 
 # Lines of: mode, file, where to (below DESTDIR).
 line = $(if $2,$(foreach file,$2,$1 $(file) $3/$(notdir $(file))\n))
-installed = $(call line,755,$(filter %/intro %/introd,$(programs)),$(BINDIR)) \
+installed = $(call line,755,$(filter %/intro %/introd %/punch,$(programs)),$(BINDIR)) \
 	$(call line,755,$(filter %/introd-config %/introd-store,$(programs)),$(LIBEXECDIR)) \
 	$(call line,755,$(B)/libintro.so.$(VERSION),$(LIBDIR)) \
 	$(call line,644,$(B)/libintro.a,$(LIBDIR)) \
