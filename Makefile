@@ -163,13 +163,13 @@ $(B)/introd-store: $(store) $(addprefix $(B)/obj/broker/,channel.o sandbox.o) $(
 $(B)/introd-config: $(config) $(B)/wire.a
 	$(program) $^ -lconfuse
 $(B)/intro: $(cli) $(B)/libpunch.a $(B)/libintro.a
-	$(program) $^ -ljansson -lnettle -lsodium
-punching := -lnettle -lsodium
+	$(program) $^ -ljansson $(punching)
+punching := -lnettle -lsodium -lm
 $(B)/punch: $(driver) $(B)/libpunch.a
 	$(program) $^ -ljansson -lminiupnpc -lnatpmp $(punching)
 $(B)/tests/sim: $(call objects,tests/sim/main.c) $(B)/sim.a $(B)/libpunch.a
 	mkdir -p $(@D)
-	$(program) $^ $(punching) -lm
+	$(program) $^ $(punching)
 $(demos) $(bench_programs): $(B)/%: $(B)/obj/%.o $(B)/libintro.a
 	mkdir -p $(@D)
 	$(program) $^
@@ -183,7 +183,7 @@ $(B)/tests/net: $(net) $(for_tests)
 $(tests):
 	mkdir -p $(@D)
 	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson -lsqlite3 -lminiupnpc \
-		-lnatpmp $(punching) -lm
+		-lnatpmp $(punching)
 
 check: all $(tests)
 	INTRO_BUILD='$(build)' tests/run $(tests)
