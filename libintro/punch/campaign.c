@@ -10,7 +10,7 @@
 #define PROBE_APART_US 1100u
 #define PROBES_AT_ONCE 2u
 /* So many openers may go in bursts; beyond, the rate holds over the first second too. */
-#define BURST_TOTAL 384u
+#define BURST_TOTAL 448u
 /* A window or a meeting is sent whole, so often, so far apart: loss, and the other's lateness. */
 #define ROUNDS 4u
 #define ROUND_APART_US 20000u
@@ -132,11 +132,10 @@ static void start(struct punch *p, uint64_t now)
 		     (p->peer_nat.poisoned == NAT_NO || p->peer_nat.mapping == NAT_MAPPING_NONE);
 
 	c->next = 0;
+	c->early = early;
 	c->full = !opens(p) || early;
 	c->rounds = early ? EARLY_ROUNDS : c->full ? ROUNDS : 1;
 	c->due_us = c->begun_us = now;
-	if (early)
-		c->opened = true;
 	campaign_timer(p, now);
 }
 
@@ -149,18 +148,22 @@ static const struct candidate *target_of(const struct punch *p)
 	return candidate_allowed(&c->address, p->locals, p->locals_n, false) ? c : NULL;
 }
 
-void campaign_begin(struct punch *p, uint64_t now)
+void campaign_plan(struct punch *p)
 {
 	struct plan_end we = { &p->nat, p->config.low_ports };
 	struct plan_end they = { &p->peer_nat, p->peer_low_ports };
-	struct campaign *c = &p->campaign;
-	const struct candidate *target;
-	struct plan plan;
 
-	plan_make(&plan, &we, &they);
+	plan_make(&p->plan, &we, &they);
+}
+
+void campaign_begin(struct punch *p, uint64_t now)
+{
+	struct campaign *c = &p->campaign;
+	struct plan plan = p->plan;
+	const struct candidate *target = target_of(p);
+
 	if (plan.kind == PLAN_RELAY)
 		trying(p, now, "relay");
-	target = target_of(p);
 	if (plan.kind == PLAN_CHECKS || plan.kind == PLAN_RELAY || !target || p->config.relay_only ||
 	    (p->chosen && p->chosen->kind != PUNCH_PATH_RELAYED))
 		return;
@@ -212,6 +215,7 @@ void campaign_released(struct punch *p, uint64_t now)
 	if (c->plan.first == PLAN_WE_FIRST || (c->plan.kind == PLAN_GRID && opens(p)))
 		return;
 	c->next = 0;
+	c->early = false;
 	c->full = true;
 	c->rounds = ROUNDS;
 	c->due_us = c->begun_us = now;
@@ -225,20 +229,24 @@ static void round_end(struct punch *p, uint64_t now)
 
 	c->rounds--;
 	c->next = 0;
-	if (by_rounds(c) && c->rounds > 0) {
-		c->due_us = now + (c->opened && c->rounds > ROUNDS ? EARLY_APART_US :
-								     ROUND_APART_US);
-		return;
-	}
 	c->due_us = NEVER;
-	if (!c->full && !c->opened) {
-		c->opened = true;
-		c->over_us = now + FAN_LASTS_US;
-		if (is_inviter(p) || p->answered)
-			talk_send(p, SIGNAL_GO);
-	} else if (!by_rounds(c)) {
-		c->over_us = now + LINGER_US;
-	}
+	if (by_rounds(c) && c->rounds > 0)
+		c->due_us = now + (c->early ? EARLY_APART_US : ROUND_APART_US);
+	else if (!by_rounds(c))
+		c->over_us = now + (c->full ? LINGER_US : FAN_LASTS_US);
+}
+
+/* The other end may begin: its first packets arrive a one-way delay later, when what is left of
+ * a fan's burst has gone. A grid's openers take longer, and each of them counts. */
+static void say_open(struct punch *p)
+{
+	struct campaign *c = &p->campaign;
+
+	if (c->opened || !opens(p) || (c->plan.kind == PLAN_GRID && c->next < flows_of(c)))
+		return;
+	c->opened = true;
+	if (is_inviter(p) || p->answered)
+		talk_send(p, SIGNAL_GO);
 }
 
 /* When flow i may go. */
@@ -273,6 +281,7 @@ void campaign_timer(struct punch *p, uint64_t now)
 	}
 	while (c->next < flows_of(c) && moment_of(c, c->next) <= now)
 		flow_send(p, now, c->next++);
+	say_open(p);
 	if (c->next >= flows_of(c))
 		round_end(p, now);
 	else

@@ -205,6 +205,9 @@ static void pair_make(struct punch *p, uint64_t now, const struct candidate *c)
 	if (address_scope(&c->address) != SCOPE_GLOBAL ||
 	    candidate_is_lan(&c->address, p->locals, p->locals_n))
 		kind = PUNCH_PATH_LAN;
+	/* one port that a full packet of ours spoils is enough to move their whole mapping */
+	if (p->plan.first == PLAN_WE_FIRST && !harmless(p, c, kind))
+		return;
 	pair = pair_add(p, socket, &c->address, kind);
 	if (!pair || pair->state == PAIR_VALID)
 		return;

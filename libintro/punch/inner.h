@@ -107,7 +107,8 @@ struct campaign {
 	bool spraying;		/* it counts as the host's one spray */
 	bool waiting;		/* for the host's other spray */
 	bool full;		/* full-TTL CHECKs, else openers */
-	bool opened;		/* every flow's opener was sent */
+	bool early;		/* full before the other end is known to have opened */
+	bool opened;		/* our openers are on their way */
 	uint16_t first_socket;
 	unsigned int sockets_n, sockets_open;
 	uint32_t next, rounds;
@@ -167,6 +168,7 @@ struct punch {
 	size_t pairs_n;
 	struct sent *sent;
 	uint32_t sent_size;		/* a power of two */
+	struct plan plan;		/* of this generation */
 	struct campaign campaign;
 	struct punch_host own_host;
 	struct keep keep;
@@ -252,6 +254,7 @@ void opener_send(struct punch *p, uint16_t socket, const struct address *to);
 bool sent_reserve(struct punch *p, uint32_t n);
 
 /* campaign.c */
+void campaign_plan(struct punch *p);
 void campaign_begin(struct punch *p, uint64_t now);
 void campaign_released(struct punch *p, uint64_t now);
 void campaign_socket(struct punch *p, uint64_t now, uint16_t socket, bool open);

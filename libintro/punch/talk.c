@@ -74,6 +74,7 @@ static void known(struct punch *p, uint64_t now)
 		p->retry_us = now + limit_of(p);
 	else if (p->generation == 0)
 		p->retry_us = now + ANSWERER_LIMIT_US;
+	campaign_plan(p);
 	pairs_make(p, now);
 	choose_relay(p, now);
 	campaign_begin(p, now);
@@ -134,7 +135,7 @@ void talk_retry(struct punch *p, uint64_t now)
 
 void talk_timer(struct punch *p, uint64_t now)
 {
-	bool sprays = p->campaign.plan.kind == PLAN_FAN || p->campaign.plan.kind == PLAN_SWEEP;
+	bool sprays = p->plan.first != PLAN_BY_ROLE;
 	bool direct = p->chosen && p->chosen->kind != PUNCH_PATH_RELAYED;
 
 	if (p->retry_us > now)
@@ -145,8 +146,7 @@ void talk_timer(struct punch *p, uint64_t now)
 	if (!p->known_us)
 		fail(p, now, PUNCH_REASON_SIGNAL);
 	else if (is_offerer(p) && !p->config.relay_only &&
-		 p->generation < (sprays && p->campaign.plan.first != PLAN_BY_ROLE ?
-					  SPRAYS_MAX : GENERATIONS_MAX))
+		 p->generation < (sprays ? SPRAYS_MAX : GENERATIONS_MAX))
 		talk_retry(p, now);
 	else if (!p->chosen)
 		fail(p, now, p->has_leg && p->leg.state == RELAY_LEG_REFUSED ?

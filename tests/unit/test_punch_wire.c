@@ -214,7 +214,7 @@ TEST(punch_wire, candidates_of_places_that_are_nobodys_or_ours_are_left_alone)
 		{ "[2001:db8::5]:9", true, true },
 		{ "192.168.7.20:9", true, true },	/* our own network */
 		{ "192.168.8.20:9", false, true },	/* another of that kind */
-		{ "10.0.0.1:9", false, false },
+		{ "10.0.0.1:9", false, true },
 		{ "100.64.0.1:9", false, false },
 		{ "127.0.0.1:9", false, false },
 		{ "[::1]:9", false, false },
