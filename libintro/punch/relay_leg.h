@@ -15,7 +15,8 @@
  * for the relay nor bind, move or close in the leg's name. Who reads the leg's traffic can; the
  * payload's own protection is not the relay's matter.
  *
- * HELLO, COOKIE, BIND, BOUND and CLOSE are all RELAY_CONTROL_BYTES long, so that nothing is amplified.
+ * HELLO, COOKIE, BIND, BOUND and CLOSE are all RELAY_CONTROL_BYTES long, so that nothing is
+ * amplified.
  */
 #pragma once
 
