@@ -5,8 +5,11 @@
 #include "lab.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -92,13 +95,22 @@ static void wire_core(struct scripts *s)
 	script_line(s, LAB_CORE, SCRIPT_SETUP, "address add 169.254.1.1/32 dev lo");
 }
 
+/* A pair of interfaces, nNODE on the parent. Their indices differ because the kernel would tell
+ * IPv6 up to a second later that they are up where these are equal. */
+static void link_pair(const struct lab *lab, struct scripts *s, enum lab_node parent,
+		      enum lab_node node, const char *device)
+{
+	script_line(s, parent, SCRIPT_LINKS,
+		    "link add n%u index %u type veth peer name %s index %u netns "
+		    "/proc/self/fd/%d",
+		    node, 100u + node, device, 200u + node, lab->space[node].net);
+}
+
 /* A node at the core, with these IPv4 addresses ("" ends) and IPv6 network. */
 static void wire_public(struct lab *lab, struct scripts *s, enum lab_node node,
 			const char *device, const char *const *ips, const char *net6)
 {
-	script_line(s, LAB_CORE, SCRIPT_LINKS,
-		    "link add n%u type veth peer name %s netns /proc/self/fd/%d", node, device,
-		    lab->space[node].net);
+	link_pair(lab, s, LAB_CORE, node, device);
 	script_line(s, LAB_CORE, SCRIPT_SETUP, "link set n%u up", node);
 	script_line(s, node, SCRIPT_SETUP, "link set lo up");
 	script_line(s, node, SCRIPT_SETUP, "link set %s up", device);
@@ -117,11 +129,24 @@ static void wire_public(struct lab *lab, struct scripts *s, enum lab_node node,
 	script_line(s, node, SCRIPT_SETUP, "route add ::/0 via fe80::1 dev %s", device);
 }
 
-/* A router's inner network: net is the first three bytes of its /24. */
-static void wire_lan(struct lab *lab, struct scripts *s, enum lab_node router, const char *net)
+/* Whether a router's inner network is more than one cable. */
+static bool lan_shared(const struct lab *lab, enum lab_node router)
 {
-	script_line(s, router, SCRIPT_LINKS,
-		    "link add lan type bridge forward_delay 0 mcast_snooping 0");
+	return (router == LAB_ROUTER_A &&
+		(lab->config.same_lan || lab->config.side[LAB_A].third)) ||
+	       (router == LAB_ROUTER_B && lab->config.side[LAB_B].third);
+}
+
+/* A router's inner network: net is the first three bytes of its /24; first is who is there in
+ * any case. */
+static void wire_lan(const struct lab *lab, struct scripts *s, enum lab_node router,
+		     enum lab_node first, const char *net)
+{
+	if (lan_shared(lab, router))
+		script_line(s, router, SCRIPT_LINKS,
+			    "link add lan type bridge forward_delay 0 mcast_snooping 0");
+	else
+		script_line(s, router, SCRIPT_SETUP, "link set n%u name lan", first);
 	script_line(s, router, SCRIPT_SETUP, "link set lan up");
 	script_line(s, router, SCRIPT_SETUP, "address add %s.1/24 dev lan", net);
 	if (lab->config.ipv6)
@@ -132,10 +157,9 @@ static void wire_inside(struct lab *lab, struct scripts *s, enum lab_node router
 			enum lab_node node, const char *device, const char *net,
 			unsigned int host)
 {
-	script_line(s, router, SCRIPT_LINKS,
-		    "link add n%u type veth peer name %s netns /proc/self/fd/%d", node, device,
-		    lab->space[node].net);
-	script_line(s, router, SCRIPT_SETUP, "link set n%u master lan up", node);
+	link_pair(lab, s, router, node, device);
+	if (lan_shared(lab, router))
+		script_line(s, router, SCRIPT_SETUP, "link set n%u master lan up", node);
 	script_line(s, node, SCRIPT_SETUP, "link set lo up");
 	script_line(s, node, SCRIPT_SETUP, "link set %s up", device);
 	script_line(s, node, SCRIPT_SETUP, "address add %s.%u/24 dev %s", net, host, device);
@@ -173,7 +197,7 @@ static void wire_home(struct lab *lab, struct scripts *s, enum lab_end end, enum
 	enum lab_node third = end == LAB_A ? LAB_THIRD_A : LAB_THIRD_B;
 	char letter = end == LAB_A ? 'a' : 'b';
 
-	wire_lan(lab, s, router, net);
+	wire_lan(lab, s, router, host, net);
 	wire_inside(lab, s, router, host, "eth0", net, 10);
 	number_6(lab, s, end, host, 10);
 	if (lab->config.side[end].third) {
@@ -212,7 +236,7 @@ static void wire_side(struct lab *lab, struct scripts *s, enum lab_end end)
 		return;
 	}
 	wire_public(lab, s, carrier, "wan", ips, nets6[end]);
-	wire_lan(lab, s, carrier, nets[end]);
+	wire_lan(lab, s, carrier, router, nets[end]);
 	wire_inside(lab, s, carrier, router, "wan", nets[end], 2);
 	if (!lab->config.ipv6)
 		return;
@@ -256,6 +280,28 @@ void lab_rules(const struct lab *lab, enum lab_node node, FILE *out)
 	rules_write(out, &rules);
 }
 
+/* A bridge is told late that it is up, and has no IPv6 before that. */
+static int wait_shared(struct lab *lab)
+{
+	static const enum lab_node routers[] = { LAB_ROUTER_A, LAB_ROUTER_B };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct ifreq request = { .ifr_name = "lan" };
+		int fd, tries = 0;
+
+		if (!lan_shared(lab, routers[i]) || lab->space[routers[i]].net < 0)
+			continue;
+		fd = space_socket(&lab->space[routers[i]], AF_INET);
+		if (fd < 0)
+			return fd;
+		while (ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
+		       !(request.ifr_flags & IFF_RUNNING) && tries++ < 300)
+			usleep(10000);
+		close(fd);
+	}
+	return 0;
+}
+
 int lab_up(struct lab *ret, const struct lab_config *config)
 {
 	uint64_t began = now_us();
@@ -279,6 +325,8 @@ int lab_up(struct lab *ret, const struct lab_config *config)
 			wire_side(&lab, &scripts, LAB_B);
 		error = scripts_run(&scripts, &lab);
 	}
+	if (!error && config->ipv6)
+		error = wait_shared(&lab);
 	lab.up_us = now_us() - began;
 	if (error) {
 		memcpy(ret->why, lab.why, sizeof ret->why);
