@@ -91,18 +91,19 @@ punch := $(call objects,libintro/punch/*.c)
 cli := $(call objects,cli/*.c)
 driver := $(call objects,cli/punch/*.c)
 mains := $(addprefix $(B)/obj/,$(addsuffix /main.o,broker broker/config broker/store cli \
-	cli/punch tests/sim))
+	cli/punch tests/sim)) $(B)/obj/tests/net/lab_main.o
 unit := $(call objects,tests/unit/*.c)
 claims := $(call objects,tests/claims/*.c)
 real := $(call objects,tests/real/*.c)
 sim := $(call objects,tests/sim/*.c)
-net := $(call objects,tests/net/*.c)
+net := $(call objects,tests/net/test_*.c)
+lab := $(filter-out $(net),$(call objects,tests/net/*.c))
 harness := $(call objects,tests/*.c)
 examples := $(call objects,examples/*.c)
 benches := $(call objects,tests/bench/*.c)
 fuzzers := $(call objects,tests/fuzz/*.c)
 built := $(lib) $(punch) $(broker) $(config) $(store) $(cli) $(driver) $(harness) $(unit) \
-	$(claims) $(real) $(sim) $(net) $(examples) $(benches)
+	$(claims) $(real) $(sim) $(net) $(lab) $(examples) $(benches)
 
 programs := $(if $(filter %/broker/main.o,$(broker)),$(B)/introd) \
 	$(if $(filter %/config/main.o,$(config)),$(B)/introd-config) \
@@ -156,6 +157,10 @@ $(B)/units.a: $(filter-out $(mains),$(broker) $(config) $(store) $(cli) $(driver
 $(B)/sim.a: $(filter-out $(mains),$(sim))
 	$(archive)
 
+# The lab of kernel NATs, for its tests and for the program that does many trials.
+$(B)/lab.a: $(filter-out $(mains),$(lab))
+	$(archive)
+
 $(B)/introd: $(broker) $(B)/wire.a
 	$(program) $^ -lseccomp -lcap
 $(B)/introd-store: $(store) $(addprefix $(B)/obj/broker/,channel.o sandbox.o) $(B)/wire.a
@@ -163,13 +168,16 @@ $(B)/introd-store: $(store) $(addprefix $(B)/obj/broker/,channel.o sandbox.o) $(
 $(B)/introd-config: $(config) $(B)/wire.a
 	$(program) $^ -lconfuse
 $(B)/intro: $(cli) $(B)/libpunch.a $(B)/libintro.a
-	$(program) $^ -ljansson -lnettle -lsodium
-punching := -lnettle -lsodium
+	$(program) $^ -ljansson $(punching)
+punching := -lnettle -lsodium -lm
 $(B)/punch: $(driver) $(B)/obj/cli/loop.o $(B)/libpunch.a
 	$(program) $^ -ljansson -lminiupnpc -lnatpmp $(punching)
 $(B)/tests/sim: $(call objects,tests/sim/main.c) $(B)/sim.a $(B)/libpunch.a
 	mkdir -p $(@D)
-	$(program) $^ $(punching) -lm
+	$(program) $^ $(punching)
+$(B)/tests/lab: $(call objects,tests/net/lab_main.c) $(B)/lab.a $(B)/sim.a $(B)/libpunch.a
+	mkdir -p $(@D)
+	$(program) $^ -ljansson $(punching)
 $(demos) $(bench_programs): $(B)/%: $(B)/obj/%.o $(B)/libintro.a
 	mkdir -p $(@D)
 	$(program) $^
@@ -179,11 +187,11 @@ for_tests := $(B)/harness.a $(B)/units.a $(B)/sim.a $(B)/libpunch.a $(B)/libintr
 $(B)/tests/unit: $(unit) $(for_tests)
 $(B)/tests/claims: $(claims) $(for_tests)
 $(B)/tests/real: $(real) $(for_tests)
-$(B)/tests/net: $(net) $(for_tests)
+$(B)/tests/net: $(net) $(B)/lab.a $(for_tests)
 $(tests):
 	mkdir -p $(@D)
 	$(program) $^ -lcriterion -lseccomp -lcap -lconfuse -ljansson -lsqlite3 -lminiupnpc \
-		-lnatpmp $(punching) -lm
+		-lnatpmp $(punching)
 
 check: all $(tests)
 	INTRO_BUILD='$(build)' tests/run $(tests)

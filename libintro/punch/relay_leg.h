@@ -9,8 +9,14 @@
  *	BIND  -> BOUND		binds this address to the session, and tells the quota
  *	DATA			8 bytes of header, then the payload, either way
  *	REFUSED			why, and when to come again
+ *	CLOSE			ends the session for both legs
  *
- * HELLO, COOKIE, BIND and BOUND are all RELAY_CONTROL_BYTES long, so that nothing is amplified.
+ * A leg is known by its nonce, which both sides repeat: who has not seen it can neither answer
+ * for the relay nor bind, move or close in the leg's name. Who reads the leg's traffic can; the
+ * payload's own protection is not the relay's matter.
+ *
+ * HELLO, COOKIE, BIND, BOUND and CLOSE are all RELAY_CONTROL_BYTES long, so that nothing is
+ * amplified.
  */
 #pragma once
 
@@ -41,7 +47,7 @@ enum relay_leg_state {
 	RELAY_LEG_READY,	/* has a cookie */
 	RELAY_LEG_BINDING,	/* BIND was sent: DATA may follow at once */
 	RELAY_LEG_BOUND,
-	RELAY_LEG_REFUSED,	/* see .error and .retry_after_s */
+	RELAY_LEG_REFUSED,	/* see .error and .retry_after_s; relay_leg_bind() tries again */
 };
 
 struct relay_quota {
@@ -61,11 +67,15 @@ struct relay_leg {
 	struct relay_quota quota;	/* RELAY_LEG_BOUND */
 	struct address observed;	/* this leg's address as the relay sees it; none before */
 	struct address peer;	/* the other leg's as the relay sees it, once it is bound */
-	int error;		/* RELAY_LEG_REFUSED: a negative errno */
+	/* RELAY_LEG_REFUSED: -EADDRINUSE (two others have the session), -ENOSPC (the relay is
+	 * full), -EUSERS (too many of this IP), -EDQUOT (the quota is used up), -ECONNRESET
+	 * (the other leg closed the session) */
+	int error;
 	uint32_t retry_after_s;
 	uint64_t due_us;	/* the next (re)transmission; UINT64_MAX: none */
 	uint64_t heard_us;	/* when the relay was last heard */
 	unsigned int tries;
+	unsigned int stale;	/* cookies refused since the last one that was not */
 };
 
 /* Begin to greet. */
@@ -81,8 +91,11 @@ void relay_leg_bind(struct relay_leg *leg, const uint8_t session[static RELAY_SE
 size_t relay_leg_next(struct relay_leg *leg, uint64_t now_us,
 		      uint8_t out[static RELAY_CONTROL_BYTES]);
 uint64_t relay_leg_deadline(const struct relay_leg *leg);
-/* Our address changed: greet and bind again at once. */
+/* Our address changed, or the path is silent: greet and bind again at once. */
 void relay_leg_moved(struct relay_leg *leg, uint64_t now_us);
+
+/* Leave: a CLOSE to send once to leg->relay, and nothing is due any more. 0: nothing to send. */
+size_t relay_leg_close(struct relay_leg *leg, uint8_t out[static RELAY_CONTROL_BYTES]);
 
 enum relay_leg_got {
 	RELAY_GOT_NOTHING,	/* not the relay's, or not to be believed */
