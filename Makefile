@@ -170,7 +170,7 @@ $(B)/introd-config: $(config) $(B)/wire.a
 $(B)/intro: $(cli) $(B)/libpunch.a $(B)/libintro.a
 	$(program) $^ -ljansson $(punching)
 punching := -lnettle -lsodium -lm
-$(B)/punch: $(driver) $(B)/libpunch.a
+$(B)/punch: $(driver) $(B)/obj/cli/loop.o $(B)/libpunch.a
 	$(program) $^ -ljansson -lminiupnpc -lnatpmp $(punching)
 $(B)/tests/sim: $(call objects,tests/sim/main.c) $(B)/sim.a $(B)/libpunch.a
 	mkdir -p $(@D)
