@@ -170,6 +170,7 @@ $(B)/punch: $(driver) $(B)/libpunch.a
 $(B)/tests/sim: $(call objects,tests/sim/main.c) $(B)/sim.a $(B)/libpunch.a
 	mkdir -p $(@D)
 	$(program) $^ $(punching) -lm
+$(B)/tests/bench/relay_load: $(B)/libpunch.a
 $(demos) $(bench_programs): $(B)/%: $(B)/obj/%.o $(B)/libintro.a
 	mkdir -p $(@D)
 	$(program) $^
