@@ -29,6 +29,8 @@ enum stun_type {
 enum stun_attribute {
 	STUN_MAPPED_ADDRESS = 0x0001,
 	STUN_CHANGE_REQUEST = 0x0003,		/* RFC 5780, 7.2 */
+	STUN_SOURCE_ADDRESS = 0x0004,		/* RFC 3489, with the next one: */
+	STUN_CHANGED_ADDRESS = 0x0005,		/* what 5780 calls ORIGIN and OTHER */
 	STUN_USERNAME = 0x0006,
 	STUN_MESSAGE_INTEGRITY = 0x0008,
 	STUN_ERROR_CODE = 0x0009,
@@ -63,8 +65,8 @@ struct stun_message {
 	uint16_t type;			/* enum stun_type, or another method and class */
 	uint8_t id[STUN_ID_BYTES];
 	struct address mapped;		/* XOR-MAPPED-ADDRESS, else MAPPED-ADDRESS */
-	struct address origin;		/* RESPONSE-ORIGIN */
-	struct address other;		/* OTHER-ADDRESS */
+	struct address origin;		/* RESPONSE-ORIGIN, else SOURCE-ADDRESS */
+	struct address other;		/* OTHER-ADDRESS, else CHANGED-ADDRESS */
 	struct address alternate;	/* ALTERNATE-SERVER */
 	uint32_t change;		/* CHANGE-REQUEST: STUN_CHANGE_IP | STUN_CHANGE_PORT */
 	bool has_change;
