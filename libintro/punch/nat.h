@@ -86,7 +86,7 @@ struct nat_sample {
 
 /* How ports are allocated, from samples in the order of sending, each of a mapping of its own
  * (another socket, or another server behind an address-dependent NAT): sets ports, set, step,
- * last, foreign and addresses of ret and nothing else. Fewer than 3 samples leave
+ * last, foreign and addresses of ret and nothing else. Fewer than 5 samples leave
  * NAT_PORTS_UNKNOWN. Samples of internal ports below 1024 are not to be among them. */
 void nat_learn_ports(struct nat *ret, const struct nat_sample *samples, size_t n);
 

@@ -8,9 +8,10 @@
 
 #include "nat.h"
 
-#define ENOUGH 3u
+#define ENOUGH 5u
 #define ENOUGH_FOR_SETS 8u
 #define PORT_MIN 1024u
+#define STEP_MAX 32	/* ports; wider ones are not known of NATs */
 /* Others may take so many ports between two of ours, and so many a second. */
 #define FOREIGN_GAP 48
 #define FOREIGN_RATE 500.0
@@ -101,8 +102,9 @@ static bool sequential(struct nat *ret, const struct nat_sample *samples, size_t
 			smallest = went;
 	}
 	/* the widest step first: 2 explains more than twice 1 does */
-	for (int part = 1; smallest != 0 && part <= abs(smallest) && part <= 4; part++) {
-		if (smallest % part == 0 && sequential_by(ret, samples, n, smallest / part))
+	for (int part = 1; smallest != 0 && part <= abs(smallest); part++) {
+		if (smallest % part == 0 && abs(smallest / part) <= STEP_MAX &&
+		    sequential_by(ret, samples, n, smallest / part))
 			return true;
 	}
 	return false;
@@ -175,6 +177,8 @@ void nat_learn_ports(struct nat *ret, const struct nat_sample *samples, size_t n
 		return;
 	ret->addresses = (uint8_t)count_addresses(samples, n);
 	ret->set = (struct nat_ports_set){ 0 };
+	ret->step = 0;
+	ret->last = ret->foreign = 0;
 	if (preserving(samples, n)) {
 		ret->ports = NAT_PORTS_PRESERVING;
 		return;

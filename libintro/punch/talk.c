@@ -84,12 +84,21 @@ static void known(struct punch *p, uint64_t now)
 
 static void answer(struct punch *p, uint64_t now)
 {
-	if (!p->invited || p->accepted || p->gather.going)
+	if (!p->invited || p->accepted || p->gather.going || p->gather.probe != NO_SOCKET ||
+	    gather_resample(p, now))
 		return;
 	p->accepted = true;
 	known(p, now);
 	talk_send(p, p->generation == 0 ? SIGNAL_ANSWER : SIGNAL_ACCEPT);
 	p->answered = true;
+}
+
+void talk_sampled(struct punch *p, uint64_t now)
+{
+	if (!is_inviter(p) && !p->answered)
+		answer(p, now);
+	else if (p->known_us)
+		talk_send(p, SIGNAL_GO);
 }
 
 void talk_gathered(struct punch *p, uint64_t now)
@@ -192,6 +201,7 @@ static void on_answer(struct punch *p, uint64_t now, const struct signal *s)
 		campaign_released(p, now);
 	if (!p->campaign.on || p->campaign.opened || p->campaign.plan.first != PLAN_WE_FIRST)
 		talk_send(p, SIGNAL_GO);
+	gather_resample(p, now);
 }
 
 static void on_invite(struct punch *p, uint64_t now, const struct signal *s)
@@ -218,6 +228,10 @@ static void on_go(struct punch *p, uint64_t now, const struct signal *s)
 	if (s->generation != p->generation || !p->known_us)
 		return;
 	p->peer_open = true;
+	if (p->peer_nat.last != s->nat.last) {
+		p->peer_nat.last = s->nat.last;
+		campaign_aim(p);
+	}
 	pairs_release(p, now);
 	campaign_released(p, now);
 }
