@@ -168,6 +168,7 @@ struct punch {
 	bool peer_open;			/* the other end has opened in this generation */
 	uint64_t known_us;		/* when both ends' candidates were first known; 0: not */
 	uint64_t retry_us;		/* offerer: when the generation counts as failed */
+	uint64_t refresh_us, refresh_end_us;	/* when an OFFER is told anew */
 
 	struct relay_leg leg;
 	bool has_leg;

@@ -85,7 +85,7 @@ int punch_new(struct punch **ret, const struct punch_config *config, uint64_t no
 	copy_locals(p, config->locals, config->locals_n);
 	random_init(&p->random, config->seed);
 	p->nat = config->nat;
-	p->retry_us = p->campaign.due_us = NEVER;
+	p->retry_us = p->refresh_us = p->campaign.due_us = NEVER;
 	p->keep.spare = p->gather.probe = NO_SOCKET;
 	p->rung = "checks";
 	if (open_mains(p) < 0 || !sent_reserve(p, SENT_FIRST)) {
@@ -354,6 +354,7 @@ uint64_t punch_deadline(const struct punch *p)
 	earlier(&deadline, pairs_deadline(p));
 	earlier(&deadline, keep_deadline(p));
 	earlier(&deadline, p->retry_us);
+	earlier(&deadline, p->refresh_us);
 	return deadline;
 }
 

@@ -16,6 +16,10 @@
 /* A prediction is right at once or not at all; two signals and a round trip. */
 #define PREDICTION_LIMIT_US 120000u
 #define GRID_LIMIT_US 6000000u
+/* While an answer is waited for, a sequential NAT's last port is told anew so often, for so long:
+ * 20 new flows at most. */
+#define REFRESH_APART_US 150000u
+#define REFRESH_FOR_US 3000000u
 /* After so many there is nothing left to learn; a spray has its own pause between two. */
 #define GENERATIONS_MAX 6u
 #define SPRAYS_MAX 2u
@@ -99,6 +103,16 @@ void talk_sampled(struct punch *p, uint64_t now)
 		answer(p, now);
 	else if (p->known_us)
 		talk_send(p, SIGNAL_GO);
+	else if (is_offerer(p) && p->generation == 0 && !p->gather.going)
+		talk_send(p, SIGNAL_OFFER);
+}
+
+static void refresh(struct punch *p, uint64_t now)
+{
+	if (p->refresh_us > now)
+		return;
+	gather_resample(p, now);
+	p->refresh_us = now < p->refresh_end_us ? now + REFRESH_APART_US : NEVER;
 }
 
 void talk_gathered(struct punch *p, uint64_t now)
@@ -113,6 +127,8 @@ void talk_gathered(struct punch *p, uint64_t now)
 	}
 	talk_send(p, SIGNAL_OFFER);
 	p->retry_us = now + ANSWER_LIMIT_US;
+	p->refresh_us = now + REFRESH_APART_US;
+	p->refresh_end_us = now + REFRESH_FOR_US;
 	if (p->has_leg)
 		relay_leg_bind(&p->leg, p->leg.session, now);
 }
@@ -147,6 +163,7 @@ void talk_timer(struct punch *p, uint64_t now)
 	bool sprays = p->plan.first != PLAN_BY_ROLE;
 	bool direct = p->chosen && p->chosen->kind != PUNCH_PATH_RELAYED;
 
+	refresh(p, now);
 	if (p->retry_us > now)
 		return;
 	p->retry_us = NEVER;
@@ -173,6 +190,12 @@ static void take_theirs(struct punch *p, const struct signal *s)
 
 static void on_offer(struct punch *p, uint64_t now, const struct signal *s)
 {
+	if (p->keyed && !is_offerer(p) && !p->answered && p->generation == 0 &&
+	    s->number > p->signal_seen && memcmp(s->tag, p->tag, sizeof s->tag) == 0) {
+		p->signal_seen = s->number;
+		take_theirs(p, s);
+		return;
+	}
 	if (is_offerer(p) || p->keyed ||
 	    keys_agree(&p->keys, &p->pair_key, s->public, p->config.secret, s->tag, false) < 0) {
 		p->count.bad_signals++;
@@ -193,6 +216,7 @@ static void on_answer(struct punch *p, uint64_t now, const struct signal *s)
 	if (!is_inviter(p) || s->generation != p->generation || p->invited || p->gather.going)
 		return;
 	p->invited = true;
+	p->refresh_us = NEVER;
 	take_theirs(p, s);
 	p->peer_open = s->opened;
 	known(p, now);
