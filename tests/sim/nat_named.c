@@ -13,7 +13,7 @@
 #define ADF NAT_FILTERING_ADDRESS_DEPENDENT
 #define APDF NAT_FILTERING_ADDRESS_PORT_DEPENDENT
 
-enum { NAMES = 17 };
+enum { NAMES = 18 };
 
 const struct sim_nat_name sim_nat_names[NAMES] = {
 	{ "linux", "plain masquerade, unsolicited packets dropped" },
@@ -23,6 +23,7 @@ const struct sim_nat_name sim_nat_names[NAMES] = {
 	{ "cone", "endpoint-independent mapping and filtering" },
 	{ "restricted", "endpoint-independent mapping, address-dependent filtering" },
 	{ "easy", "endpoint-independent mapping, filters by address and port" },
+	{ "easy-random", "the same, at random ports" },
 	{ "address", "address-dependent mapping, random ports" },
 	{ "hard", "address-and-port-dependent mapping and filtering, random ports" },
 	{ "block", "hard, out of 512 ports" },
@@ -45,6 +46,7 @@ static const struct sim_nat_config kinds[NAMES - 1] = {
 	{ .mapping = EIM, .filtering = EIF, .hairpin = true },
 	{ .mapping = EIM, .filtering = ADF, .hairpin = true },
 	{ .mapping = EIM, .filtering = APDF, .hairpin = true },
+	{ .mapping = EIM, .filtering = APDF, .ports = SIM_PORTS_RANDOM, .hairpin = true },
 	{ .mapping = ADM, .filtering = APDF, .ports = SIM_PORTS_RANDOM },
 	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_RANDOM },
 	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_BLOCK, .low = 20480,

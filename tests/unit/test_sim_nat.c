@@ -436,6 +436,17 @@ TEST(sim_nat, forgets_in_linuxs_time)
 	cr_assert(!lasts("hard", 1, 3 * S, 122 * S));
 }
 
+TEST(sim_nat, calls_nothing_a_stream_that_goes_one_way)
+{
+	struct sim_nat *nat = make("linux");
+	struct address external;
+
+	cr_assert_eq(out(nat, 0, HOST, REMOTE, &external), SIM_FORWARD);
+	cr_assert_eq(out(nat, 3 * S, HOST, REMOTE, &external), SIM_FORWARD);
+	cr_assert_eq(in(nat, 34 * S, REMOTE, external), SIM_DROP_UNSOLICITED);
+	sim_nat_free(nat);
+}
+
 TEST(sim_nat, refreshes_for_outbound_only_if_told)
 {
 	struct sim_nat *nat = make("easy");
