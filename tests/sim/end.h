@@ -36,7 +36,6 @@ struct sim_end {
 	struct sim_slot **sockets;	/* by the machine's numbers */
 	size_t sockets_n;
 	uint64_t armed_us;		/* when the next timer is due */
-	uint64_t told_us;		/* when the other end's last signal arrives */
 	struct survey *survey;
 	struct punch *punch;
 	struct punch_host host;

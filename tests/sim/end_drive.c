@@ -117,7 +117,7 @@ static void deliver(void *arg)
 	sim_pool_give(&from->letters, letter);
 }
 
-/* In order, whatever their delays. */
+/* In order, since all take the same time. */
 static void on_signal(struct sim_end *e, const struct output *o)
 {
 	struct sim_end *to = e->other;
@@ -129,9 +129,6 @@ static void on_signal(struct sim_end *e, const struct output *o)
 	letter->to = to;
 	letter->len = o->len;
 	memcpy(letter->bytes, o->bytes, o->len);
-	if (at < to->told_us)
-		at = to->told_us;
-	to->told_us = at;
 	sim_world_at(e->world, at, deliver, letter);
 }
 

@@ -158,7 +158,7 @@ static void draw_row(const struct sim_ladder *l, const struct line *line, char *
 		row[from] = '*';
 	else if (line->ended && line->verdict != SIM_DELIVERED)
 		row[to] = 'X';
-	else
+	else if (line->ended)
 		row[to] = from < to ? '>' : '<';
 }
 

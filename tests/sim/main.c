@@ -66,6 +66,12 @@ static void wish_pair(struct wish *w, const char *name)
 	w->pairs[w->pairs_n++] = pair;
 }
 
+static void wish_all(struct wish *w)
+{
+	for (const struct sim_pair *pair = sim_pairs; pair->name; pair++)
+		wish_pair(w, pair->name);
+}
+
 static void parse(struct wish *w, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -171,8 +177,8 @@ int main(int argc, char **argv)
 	parse(&w, argc, argv);
 	if (w.draw && w.pairs_n == 0)
 		usage();
-	for (const struct sim_pair *pair = sim_pairs; w.pairs_n == 0 && pair->name; pair++)
-		w.pairs[w.pairs_n++] = pair;
+	if (w.pairs_n == 0)
+		wish_all(&w);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	if (!w.json && !w.draw)
 		sim_report_title(stdout);

@@ -41,7 +41,7 @@ const struct sim_pair sim_pairs[] = {
 	{ "address", "another network", { "linux", "linux" }, .change = SIM_CHANGE_ADDRESS, DIRECT },
 	{ "relay", "first path of a relayed one", { "linux", "linux" }, .wanted = SIM_RELAYED,
 	  .relay_only = true },
-	{ NULL },
+	{ .name = NULL },
 };
 
 const struct sim_pair *sim_pair_find(const char *name)
