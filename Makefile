@@ -172,7 +172,7 @@ $(B)/introd-config: $(config) $(B)/wire.a
 $(B)/intro: $(cli) $(B)/libpunch.a $(B)/libintro.a
 	$(program) $^ -ljansson $(punching)
 punching := -lnettle -lsodium -lm
-$(B)/punch: $(driver) $(B)/libpunch.a
+$(B)/punch: $(driver) $(B)/obj/cli/loop.o $(B)/libpunch.a
 	$(program) $^ -ljansson -lminiupnpc -lnatpmp $(punching)
 $(B)/tests/sim: $(call objects,tests/sim/main.c) $(B)/sim.a $(B)/libpunch.a
 	mkdir -p $(@D)
@@ -180,6 +180,7 @@ $(B)/tests/sim: $(call objects,tests/sim/main.c) $(B)/sim.a $(B)/libpunch.a
 $(B)/tests/lab: $(call objects,tests/net/lab_main.c) $(B)/lab.a $(B)/sim.a $(B)/libpunch.a
 	mkdir -p $(@D)
 	$(program) $^ -ljansson $(punching)
+$(B)/tests/bench/relay_load: $(B)/libpunch.a
 $(demos) $(bench_programs): $(B)/%: $(B)/obj/%.o $(B)/libintro.a
 	mkdir -p $(@D)
 	$(program) $^

@@ -224,6 +224,8 @@ static void learn_seen(struct punch *p, uint64_t now, const struct ask *ask,
 
 		p->gather.reflexive[family] = *seen;
 		keep_seen(p, now, family, &was);
+	} else if (ask->socket == p->keep.spare) {
+		keep_spare_seen(p, now, seen);
 	} else if (ask->socket == p->main[V4]) {
 		p->gather.second = *seen;
 	}

@@ -129,6 +129,11 @@ struct keep {
 	uint64_t use_us;	/* the next CHECK that says what was chosen */
 	uint64_t padded_us;	/* the next CHECK as long as data */
 	uint64_t beat_us;	/* the next keepalive */
+	/* Where their NAT would be spoilt by what we sent from a new mapping before they knew
+	 * it, we move to a socket that has sent them nothing. */
+	uint16_t spare;		/* NO_SOCKET: none */
+	struct address spare_seen;	/* by a server; family 0: not yet */
+	bool moved;		/* our main socket is seen elsewhere now */
 };
 
 struct punch {
@@ -282,5 +287,8 @@ void keep_timer(struct punch *p, uint64_t now);
 uint64_t keep_deadline(const struct punch *p);
 /* A STUN answer told where we are seen. */
 void keep_seen(struct punch *p, uint64_t now, unsigned int family, const struct address *was);
+/* The spare socket is open; a server told where it is seen. */
+void keep_spare_open(struct punch *p, uint64_t now);
+void keep_spare_seen(struct punch *p, uint64_t now, const struct address *seen);
 /* Their candidates are others now. */
 void keep_moved(struct punch *p, uint64_t now);

@@ -43,11 +43,21 @@ void keep_chosen(struct punch *p, uint64_t now)
 	keep_timer(p, now);
 }
 
+static void spare_close(struct punch *p)
+{
+	if (p->keep.spare != NO_SOCKET)
+		socket_close(p, p->keep.spare);
+	p->keep.spare = NO_SOCKET;
+	p->keep.spare_seen.family = 0;
+}
+
 void keep_heard(struct punch *p, uint64_t now, struct pair *pair)
 {
 	pair->heard_us = now;
 	if (pair != p->chosen)
 		return;
+	if (!p->keep.moved)
+		spare_close(p);
 	p->keep.await_us = 0;
 	p->keep.due_us = NEVER;
 	p->keep.misses = 0;
@@ -66,6 +76,12 @@ void punch_sent(struct punch *p, uint64_t now_us)
 	k->due_us = now_us + (wait > WAIT_MIN_US ? wait : WAIT_MIN_US);
 }
 
+static bool spoilable(const struct punch *p)
+{
+	return p->peer_nat.poisoned != NAT_NO && p->peer_nat.mapping != NAT_MAPPING_NONE &&
+	       p->main[V4] != NO_SOCKET;
+}
+
 /* Our own address may have changed: the quickest witness is a STUN server. */
 static void ask_where(struct punch *p, uint64_t now)
 {
@@ -79,6 +95,8 @@ static void ask_where(struct punch *p, uint64_t now)
 		if (p->main[family] != NO_SOCKET)
 			gather_ask(p, now, p->main[family], 0);
 	}
+	if (spoilable(p) && k->spare == NO_SOCKET)
+		k->spare = socket_want(p, 4, OUTPUT_BIND_ANY);
 }
 
 static void pairs_again(struct punch *p, uint64_t now)
@@ -205,17 +223,60 @@ uint64_t keep_deadline(const struct punch *p)
 	return deadline;
 }
 
+static void tell_moved(struct punch *p, uint64_t now)
+{
+	p->keep.moved = false;
+	gather_candidates(p);
+	talk_send(p, SIGNAL_MOVE);
+	if (p->chosen)
+		pair_check(p, now, p->chosen, false);
+	pairs_again(p, now);
+}
+
+static void spare_use(struct punch *p, uint64_t now)
+{
+	struct keep *k = &p->keep;
+
+	if (!k->moved || k->spare == NO_SOCKET || k->spare_seen.family == 0)
+		return;
+	p->main[V4] = k->spare;
+	p->gather.reflexive[V4] = k->spare_seen;
+	k->spare = NO_SOCKET;
+	k->spare_seen.family = 0;
+	for (size_t i = 0; i < p->theirs.n; i++) {
+		if (p->theirs.list[i].kind == CANDIDATE_REFLEXIVE &&
+		    p->theirs.list[i].address.family == 4)
+			opener_send(p, p->main[V4], &p->theirs.list[i].address);
+	}
+	tell_moved(p, now);
+}
+
 void keep_seen(struct punch *p, uint64_t now, unsigned int family, const struct address *was)
 {
 	const struct address *is = &p->gather.reflexive[family];
 
 	if (was->family == 0 || address_equal(was, is) || !p->known_us || p->gather.going)
 		return;
-	gather_candidates(p);
-	talk_send(p, SIGNAL_MOVE);
-	if (p->chosen)
-		pair_check(p, now, p->chosen, false);
-	pairs_again(p, now);
+	p->keep.moved = true;
+	if (family == V4 && spoilable(p)) {
+		spare_use(p, now);
+		return;
+	}
+	tell_moved(p, now);
+}
+
+void keep_spare_open(struct punch *p, uint64_t now)
+{
+	if (socket_is_open(p, p->keep.spare))
+		gather_ask(p, now, p->keep.spare, 0);
+	else
+		p->keep.spare = NO_SOCKET;
+}
+
+void keep_spare_seen(struct punch *p, uint64_t now, const struct address *seen)
+{
+	p->keep.spare_seen = *seen;
+	spare_use(p, now);
 }
 
 void keep_moved(struct punch *p, uint64_t now)

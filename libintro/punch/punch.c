@@ -86,6 +86,7 @@ int punch_new(struct punch **ret, const struct punch_config *config, uint64_t no
 	random_init(&p->random, config->seed);
 	p->nat = config->nat;
 	p->retry_us = p->campaign.due_us = NEVER;
+	p->keep.spare = NO_SOCKET;
 	p->rung = "checks";
 	if (open_mains(p) < 0 || !sent_reserve(p, SENT_FIRST)) {
 		punch_free(p);
@@ -162,6 +163,8 @@ void punch_opened(struct punch *p, uint64_t now_us, uint16_t socket, const struc
 	p->sockets.list[socket].port = error < 0 ? 0 : local->port;
 	if (socket == p->main[V4] || socket == p->main[V6])
 		gather_opened(p, now_us);
+	else if (socket == p->keep.spare)
+		keep_spare_open(p, now_us);
 	else
 		campaign_socket(p, now_us, socket, error == 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is connected to whom in the lab, and with which addresses: lab.h.
+ * The lab's coming and going: lab.h.
  */
 #include "lab.h"
 
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lab_script.h"
+#include "lab_wire.h"
 
 static uint64_t now_us(void)
 {
@@ -23,15 +23,13 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-static const char *const publics[2] = { LAB_PUBLIC_A, LAB_PUBLIC_B };
-
 const char *lab_public(const struct lab *lab, enum lab_end end)
 {
-	enum lab_end home = lab->config.same_lan ? LAB_A : end;
+	enum lab_end home = lab->config.same_lan || lab->config.same_carrier ? LAB_A : end;
 
 	if (lab->config.side[home].nat == LAB_NAT_FIREWALL)
 		return lab->ip[end == LAB_A ? LAB_HOST_A : LAB_HOST_B];
-	return publics[home];
+	return home == LAB_A ? LAB_PUBLIC_A : LAB_PUBLIC_B;
 }
 
 /* ---- which nodes there are ---- */
@@ -52,18 +50,27 @@ static bool node_wanted(const struct lab_config *c, enum lab_node node)
 	}
 }
 
+static int side_check(const struct lab_config *c, const struct lab_side *s)
+{
+	if (s->nat == LAB_NAT_NONE && (s->carrier != LAB_NAT_NONE || s->third))
+		return -EINVAL;
+	if (s->carrier == LAB_NAT_FIREWALL)
+		return -EINVAL;
+	if (s->nat == LAB_NAT_FIREWALL && (s->carrier != LAB_NAT_NONE || s->user_nat))
+		return -EINVAL;
+	return s->user_nat && (!c->core.box || s->carrier != LAB_NAT_NONE) ? -EINVAL : 0;
+}
+
 static int config_check(const struct lab_config *c)
 {
-	for (int i = 0; i < 2; i++) {
-		const struct lab_side *s = &c->side[i];
+	const struct lab_side *a = &c->side[LAB_A], *b = &c->side[LAB_B];
 
-		if (s->nat == LAB_NAT_NONE && (s->carrier != LAB_NAT_NONE || s->third))
-			return -EINVAL;
-		if (s->carrier == LAB_NAT_FIREWALL ||
-		    (s->nat == LAB_NAT_FIREWALL && s->carrier != LAB_NAT_NONE))
-			return -EINVAL;
-	}
-	return c->same_lan && c->side[LAB_A].nat == LAB_NAT_NONE ? -EINVAL : 0;
+	if (side_check(c, a) < 0 || side_check(c, b) < 0)
+		return -EINVAL;
+	if (c->same_lan && a->nat == LAB_NAT_NONE && !a->user_nat)
+		return -EINVAL;
+	return c->same_carrier && (c->same_lan || !a->user_nat || a->nat == LAB_NAT_NONE ||
+				   b->nat == LAB_NAT_NONE || b->user_nat) ? -EINVAL : 0;
 }
 
 static int make_spaces(struct lab *lab)
@@ -87,183 +94,13 @@ static int make_spaces(struct lab *lab)
 	return 0;
 }
 
-/* ---- wiring: parents make the pairs, each node then sets itself up ---- */
-
-static void wire_core(struct scripts *s)
-{
-	script_line(s, LAB_CORE, SCRIPT_SETUP, "link set lo up");
-	script_line(s, LAB_CORE, SCRIPT_SETUP, "address add 169.254.1.1/32 dev lo");
-}
-
-/* A pair of interfaces, nNODE on the parent. Their indices differ because the kernel would tell
- * IPv6 up to a second later that they are up where these are equal. */
-static void link_pair(const struct lab *lab, struct scripts *s, enum lab_node parent,
-		      enum lab_node node, const char *device)
-{
-	script_line(s, parent, SCRIPT_LINKS,
-		    "link add n%u index %u type veth peer name %s index %u netns "
-		    "/proc/self/fd/%d",
-		    node, 100u + node, device, 200u + node, lab->space[node].net);
-}
-
-/* A node at the core, with these IPv4 addresses ("" ends) and IPv6 network. */
-static void wire_public(struct lab *lab, struct scripts *s, enum lab_node node,
-			const char *device, const char *const *ips, const char *net6)
-{
-	link_pair(lab, s, LAB_CORE, node, device);
-	script_line(s, LAB_CORE, SCRIPT_SETUP, "link set n%u up", node);
-	script_line(s, node, SCRIPT_SETUP, "link set lo up");
-	script_line(s, node, SCRIPT_SETUP, "link set %s up", device);
-	snprintf(lab->ip[node], sizeof lab->ip[node], "%s", ips[0]);
-	for (; *ips; ips++) {
-		script_line(s, node, SCRIPT_SETUP, "address add %s/32 dev %s", *ips, device);
-		script_line(s, LAB_CORE, SCRIPT_SETUP, "route add %s/32 dev n%u", *ips, node);
-	}
-	script_line(s, node, SCRIPT_SETUP, "route add default via 169.254.1.1 dev %s onlink",
-		    device);
-	if (!lab->config.ipv6)
-		return;
-	script_line(s, LAB_CORE, SCRIPT_SETUP, "address add fe80::1/64 dev n%u nodad", node);
-	script_line(s, LAB_CORE, SCRIPT_SETUP, "route add %s via fe80::2 dev n%u", net6, node);
-	script_line(s, node, SCRIPT_SETUP, "address add fe80::2/64 dev %s nodad", device);
-	script_line(s, node, SCRIPT_SETUP, "route add ::/0 via fe80::1 dev %s", device);
-}
-
-/* Whether a router's inner network is more than one cable. */
-static bool lan_shared(const struct lab *lab, enum lab_node router)
-{
-	return (router == LAB_ROUTER_A &&
-		(lab->config.same_lan || lab->config.side[LAB_A].third)) ||
-	       (router == LAB_ROUTER_B && lab->config.side[LAB_B].third);
-}
-
-/* A router's inner network: net is the first three bytes of its /24; first is who is there in
- * any case. */
-static void wire_lan(const struct lab *lab, struct scripts *s, enum lab_node router,
-		     enum lab_node first, const char *net)
-{
-	if (lan_shared(lab, router))
-		script_line(s, router, SCRIPT_LINKS,
-			    "link add lan type bridge forward_delay 0 mcast_snooping 0");
-	else
-		script_line(s, router, SCRIPT_SETUP, "link set n%u name lan", first);
-	script_line(s, router, SCRIPT_SETUP, "link set lan up");
-	script_line(s, router, SCRIPT_SETUP, "address add %s.1/24 dev lan", net);
-	if (lab->config.ipv6)
-		script_line(s, router, SCRIPT_SETUP, "address add fe80::1/64 dev lan nodad");
-}
-
-static void wire_inside(struct lab *lab, struct scripts *s, enum lab_node router,
-			enum lab_node node, const char *device, const char *net,
-			unsigned int host)
-{
-	link_pair(lab, s, router, node, device);
-	if (lan_shared(lab, router))
-		script_line(s, router, SCRIPT_SETUP, "link set n%u master lan up", node);
-	script_line(s, node, SCRIPT_SETUP, "link set lo up");
-	script_line(s, node, SCRIPT_SETUP, "link set %s up", device);
-	script_line(s, node, SCRIPT_SETUP, "address add %s.%u/24 dev %s", net, host, device);
-	script_line(s, node, SCRIPT_SETUP, "route add default via %s.1 dev %s", net, device);
-	snprintf(lab->ip[node], sizeof lab->ip[node], "%s.%u", net, host);
-	if (lab->config.ipv6)
-		script_line(s, node, SCRIPT_SETUP, "route add ::/0 via fe80::1 dev %s", device);
-}
-
-/* A host's IPv6 address is of its side's network, wherever it is attached. */
-static void number_6(struct lab *lab, struct scripts *s, enum lab_end end, enum lab_node node,
-		     unsigned int host)
-{
-	bool behind = lab->config.side[end].nat != LAB_NAT_NONE;
-
-	if (lab->config.ipv6)
-		script_line(s, node, SCRIPT_SETUP, "address add 2001:db8:%c:1::%u/%u dev eth0 nodad",
-			    end == LAB_A ? 'a' : 'b', host, behind ? 64 : 128);
-}
-
-/* Behind a router that does not translate, hosts have addresses of the network that its own is
- * of. */
-static const char *home_net(const struct lab *lab, enum lab_end end)
-{
-	static const char *const private[] = { "192.168.1", "192.168.2" };
-	static const char *const public[] = { "198.51.100", "203.0.113" };
-
-	return lab->config.side[end].nat == LAB_NAT_FIREWALL ? public[end] : private[end];
-}
-
-static void wire_home(struct lab *lab, struct scripts *s, enum lab_end end, enum lab_node router)
-{
-	const char *net = home_net(lab, end);
-	enum lab_node host = end == LAB_A ? LAB_HOST_A : LAB_HOST_B;
-	enum lab_node third = end == LAB_A ? LAB_THIRD_A : LAB_THIRD_B;
-	char letter = end == LAB_A ? 'a' : 'b';
-
-	wire_lan(lab, s, router, host, net);
-	wire_inside(lab, s, router, host, "eth0", net, 10);
-	number_6(lab, s, end, host, 10);
-	if (lab->config.side[end].third) {
-		wire_inside(lab, s, router, third, "eth0", net, 12);
-		number_6(lab, s, end, third, 12);
-	}
-	if (lab->config.ipv6)
-		script_line(s, router, SCRIPT_SETUP, "route add 2001:db8:%c:1::/64 dev lan", letter);
-	if (end == LAB_A && lab->config.same_lan) {
-		wire_inside(lab, s, router, LAB_HOST_B, "eth0", net, 11);
-		number_6(lab, s, end, LAB_HOST_B, 11);
-	}
-}
-
-static void wire_side(struct lab *lab, struct scripts *s, enum lab_end end)
-{
-	static const char *const nets[] = { "100.64.1", "100.64.2" };
-	static const char *const nets6[] = { "2001:db8:a::/48", "2001:db8:b::/48" };
-	const struct lab_side *side = &lab->config.side[end];
-	enum lab_node router = end == LAB_A ? LAB_ROUTER_A : LAB_ROUTER_B;
-	enum lab_node carrier = end == LAB_A ? LAB_CARRIER_A : LAB_CARRIER_B;
-	enum lab_node host = end == LAB_A ? LAB_HOST_A : LAB_HOST_B;
-	const char *ips[] = { publics[end], NULL };
-
-	if (side->nat == LAB_NAT_NONE) {
-		wire_public(lab, s, host, "eth0", ips, nets6[end]);
-		number_6(lab, s, end, host, 10);
-		return;
-	}
-	wire_home(lab, s, end, router);
-	if (side->carrier == LAB_NAT_NONE) {
-		wire_public(lab, s, router, "wan", ips, nets6[end]);
-		if (side->nat == LAB_NAT_FIREWALL)
-			script_line(s, LAB_CORE, SCRIPT_SETUP, "route add %s.0/24 via %s dev n%u "
-				    "onlink", home_net(lab, end), publics[end], router);
-		return;
-	}
-	wire_public(lab, s, carrier, "wan", ips, nets6[end]);
-	wire_lan(lab, s, carrier, router, nets[end]);
-	wire_inside(lab, s, carrier, router, "wan", nets[end], 2);
-	if (!lab->config.ipv6)
-		return;
-	script_line(s, router, SCRIPT_SETUP, "address add fe80::2/64 dev wan nodad");
-	script_line(s, carrier, SCRIPT_SETUP, "route add %s via fe80::2 dev lan", nets6[end]);
-}
-
-static void wire_services(struct lab *lab, struct scripts *s)
-{
-	const char *stun[] = { LAB_STUN_1, LAB_STUN_2, NULL };
-	const char *relay[] = { LAB_RELAY_IP, NULL };
-
-	wire_public(lab, s, LAB_STUN, "eth0", stun, "2001:db8:5::/64");
-	wire_public(lab, s, LAB_RELAY, "eth0", relay, "2001:db8:6::/64");
-	if (!lab->config.ipv6)
-		return;
-	script_line(s, LAB_STUN, SCRIPT_SETUP, "address add 2001:db8:5::1/128 dev eth0 nodad");
-	script_line(s, LAB_STUN, SCRIPT_SETUP, "address add 2001:db8:5::2/128 dev eth0 nodad");
-	script_line(s, LAB_RELAY, SCRIPT_SETUP, "address add 2001:db8:6::1/128 dev eth0 nodad");
-}
-
 void lab_rules(const struct lab *lab, enum lab_node node, FILE *out)
 {
 	enum lab_end end = node == LAB_ROUTER_B || node == LAB_CARRIER_B ? LAB_B : LAB_A;
 	const struct lab_side *side = &lab->config.side[end];
 	bool carrier = node == LAB_CARRIER_A || node == LAB_CARRIER_B;
-	bool outermost = carrier || side->carrier == LAB_NAT_NONE;
+	bool outermost = carrier || (side->carrier == LAB_NAT_NONE && !side->user_nat &&
+				     !(end == LAB_B && lab->config.same_carrier));
 	struct rules rules = {
 		.nat = carrier ? side->carrier : side->nat,
 		.wan = "wan",
@@ -280,35 +117,59 @@ void lab_rules(const struct lab *lab, enum lab_node node, FILE *out)
 	rules_write(out, &rules);
 }
 
-/* A bridge is told late that it is up, and has no IPv6 before that. */
-static int wait_shared(struct lab *lab)
+/* What is sent before the kernel has noticed that the other end of a cable is up is lost, and a
+ * lost question for a neighbour is asked again after a second. */
+static int wait_running(const struct space *space)
 {
-	static const enum lab_node routers[] = { LAB_ROUTER_A, LAB_ROUTER_B };
+	static const char *const devices[] = { "wan", "lan", "eth0" };
+	int fd = space_socket(space, AF_INET), tries = 0;
 
-	for (size_t i = 0; i < 2; i++) {
-		struct ifreq request = { .ifr_name = "lan" };
-		int fd, tries = 0;
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+		struct ifreq request = { 0 };
 
-		if (!lan_shared(lab, routers[i]) || lab->space[routers[i]].net < 0)
-			continue;
-		fd = space_socket(&lab->space[routers[i]], AF_INET);
-		if (fd < 0)
-			return fd;
+		snprintf(request.ifr_name, sizeof request.ifr_name, "%s", devices[i]);
 		while (ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
-		       !(request.ifr_flags & IFF_RUNNING) && tries++ < 300)
-			usleep(10000);
-		close(fd);
+		       !(request.ifr_flags & IFF_RUNNING) && tries++ < 3000)
+			usleep(1000);
 	}
+	close(fd);
 	return 0;
+}
+
+/* All that follows the namespaces. */
+static int build(struct lab *lab)
+{
+	struct box_config box = { 0 };
+	struct scripts scripts;
+	int error = scripts_begin(&scripts);
+
+	if (!error)
+		error = lab_wire(lab, &scripts, &box);
+	if (error) {
+		snprintf(lab->why, sizeof lab->why, "the lab cannot be wired: %s",
+			 strerror(-error));
+		scripts_free(&scripts);
+		return error;
+	}
+	error = scripts_run(&scripts, lab);
+	if (!error && lab->config.core.box)
+		error = box_start(&lab->box, &box);
+	for (unsigned int i = 0; i < LAB_NODES && !error; i++)
+		if (i != LAB_CORE && lab->space[i].net >= 0)
+			error = wait_running(&lab->space[i]);
+	return error;
 }
 
 int lab_up(struct lab *ret, const struct lab_config *config)
 {
 	uint64_t began = now_us();
-	struct lab lab = { .config = *config };
-	struct scripts scripts;
+	struct lab lab = { .config = *config, .box.control = -1 };
 	int error = config_check(config);
 
+	for (size_t i = 0; i < BOX_PORTS_MAX; i++)
+		lab.tuns[i] = -1;
 	if (!error)
 		error = make_spaces(&lab);
 	if (error) {
@@ -316,17 +177,7 @@ int lab_up(struct lab *ret, const struct lab_config *config)
 			 strerror(-error));
 		return error;
 	}
-	error = scripts_begin(&scripts);
-	if (!error) {
-		wire_core(&scripts);
-		wire_services(&lab, &scripts);
-		wire_side(&lab, &scripts, LAB_A);
-		if (!config->same_lan)
-			wire_side(&lab, &scripts, LAB_B);
-		error = scripts_run(&scripts, &lab);
-	}
-	if (!error && config->ipv6)
-		error = wait_shared(&lab);
+	error = build(&lab);
 	lab.up_us = now_us() - began;
 	if (error) {
 		memcpy(ret->why, lab.why, sizeof ret->why);
@@ -343,6 +194,10 @@ void lab_down(struct lab *lab)
 
 	for (size_t i = 0; i < LAB_CHILDREN_MAX; i++)
 		lab_stop(lab, lab->children[i]);
+	box_stop(&lab->box);
+	for (size_t i = 0; i < BOX_PORTS_MAX; i++)
+		if (lab->tuns[i] >= 0)
+			close(lab->tuns[i]);
 	for (size_t i = 0; i < LAB_NODES; i++)
 		lab->space[i].user = -1;
 	spaces_free(lab->space, LAB_NODES);

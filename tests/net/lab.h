@@ -8,6 +8,9 @@
  *	host - router - [carrier -] core - [carrier -] router - host
  *	                             |
  *	                        stun, relay
+ *
+ * The core is the kernel's and takes no time, or it is the box (box.h), which has delays and
+ * losses, and NATs that the kernel has not.
  */
 #pragma once
 
@@ -16,6 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "box.h"
 #include "rules.h"
 #include "space.h"
 
@@ -53,12 +57,25 @@ struct lab_side {
 	unsigned int timeout_s;		/* of a flow without an answer; 0: the kernel's 30 */
 	unsigned int stream_timeout_s;	/* 0: the kernel's 120 */
 	bool third;			/* its LAN has another host */
+	/* A NAT of the box's (sim_nat_names) instead of the outermost one: the carrier's, or the
+	 * home's if nat is NONE. The five values above are not for it. NULL: none. */
+	const char *user_nat;
+};
+
+/* The box as the core; zeroed: the kernel. */
+struct lab_core {
+	bool box;
+	struct sim_link_config link;	/* each attachment's, both ways: twice on a way */
+	unsigned int hops;		/* routers on it, beside the NATs */
+	bool expired;			/* they say so when a TTL ends */
 };
 
 struct lab_config {
 	struct lab_side side[2];
 	bool same_lan;			/* host B is in A's LAN; side[LAB_B] is not looked at */
+	bool same_carrier;		/* B's home is behind A's user_nat, with a router */
 	bool ipv6;			/* without translation, behind the routers' firewalls */
+	struct lab_core core;
 };
 
 #define LAB_CHILDREN_MAX 32u
@@ -68,6 +85,8 @@ struct lab {
 	struct space space[LAB_NODES];	/* net -1: that node is not there */
 	char ip[LAB_NODES][16];		/* IPv4 addresses: of routers and carriers the outer */
 	bool rebound[2];
+	struct box box;
+	int tuns[BOX_PORTS_MAX];	/* the box's ports; -1: none */
 	pid_t children[LAB_CHILDREN_MAX];
 	uint64_t up_us;			/* how long lab_up() took */
 	char why[160];			/* what failed, for people */

@@ -65,9 +65,14 @@ static enum lab_node outermost(const struct lab *lab, enum lab_end end)
 
 int lab_rebind(struct lab *lab, enum lab_end end)
 {
+	bool other = end == LAB_B && (lab->config.same_lan || lab->config.same_carrier);
 	enum lab_node node = outermost(lab, end);
 	int error;
 
+	/* The box numbers its NATs in the order of the sides that have one. */
+	if (lab->config.side[other ? LAB_A : end].user_nat)
+		return box_reboot(&lab->box,
+				  end == LAB_B && !other && lab->config.side[LAB_A].user_nat);
 	if (lab->space[node].net < 0)
 		return -ENODEV;
 	lab->rebound[lab->config.same_lan ? LAB_A : end] = true;
@@ -77,6 +82,7 @@ int lab_rebind(struct lab *lab, enum lab_end end)
 
 int lab_change_address(struct lab *lab, enum lab_end end)
 {
+	const struct lab_side *side = &lab->config.side[lab->config.same_lan ? LAB_A : end];
 	enum lab_node host = end == LAB_A ? LAB_HOST_A : LAB_HOST_B;
 	struct space_program program = {
 		.argv = (const char *const[]){ "ip", "-batch", "-", NULL },
@@ -87,7 +93,7 @@ int lab_change_address(struct lab *lab, enum lab_end end)
 	int net, status;
 	pid_t pid;
 
-	if (lab->config.side[lab->config.same_lan ? LAB_A : end].nat == LAB_NAT_NONE)
+	if (side->nat == LAB_NAT_NONE && !side->user_nat)
 		return -ENODEV;
 	if (!dot || sscanf(dot, ".%u", &old) != 1)
 		return -EINVAL;

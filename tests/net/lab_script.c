@@ -139,18 +139,34 @@ static int run_all(struct scripts *s, struct lab *lab)
 	return finish(lab, "nft", nfts) ?: error;
 }
 
-int scripts_run(struct scripts *s, struct lab *lab)
+static int flush_all(struct scripts *s)
 {
 	int error = 0;
 
 	for (int stage = 0; stage < SCRIPT_STAGES; stage++)
 		for (int i = 0; i < LAB_NODES; i++)
-			if (!s->file[stage][i] || fclose(s->file[stage][i]) != 0)
+			if (fflush(s->file[stage][i]) != 0)
 				error = -ENOMEM;
+	return error;
+}
+
+void scripts_free(struct scripts *s)
+{
+	for (int stage = 0; stage < SCRIPT_STAGES; stage++) {
+		for (int i = 0; i < LAB_NODES; i++) {
+			if (s->file[stage][i])
+				fclose(s->file[stage][i]);
+			free(s->text[stage][i]);
+		}
+	}
+}
+
+int scripts_run(struct scripts *s, struct lab *lab)
+{
+	int error = flush_all(s);
+
 	if (!error)
 		error = run_all(s, lab);
-	for (int stage = 0; stage < SCRIPT_STAGES; stage++)
-		for (int i = 0; i < LAB_NODES; i++)
-			free(s->text[stage][i]);
+	scripts_free(s);
 	return error;
 }
