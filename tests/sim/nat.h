@@ -82,6 +82,7 @@ bool sim_nat_named(const char *name, const struct address *external, uint64_t se
 /* Their names and what they are, ended by a NULL name. */
 struct sim_nat_name {
 	const char *name, *what;
+	struct sim_nat_config config;	/* without addresses and seed */
 };
 extern const struct sim_nat_name sim_nat_names[];
 
