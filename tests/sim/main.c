@@ -3,7 +3,7 @@
  * The simulator: trials of named pairs of NATs with the real engine, in virtual time.
  *
  *	sim [--pair NAME]... [--trials N] [--seed S] [--json] [--draw] [--list]
- *	    [--signal MS] [--no-survey] [--no-relay]
+ *	    [--signal MS] [--oracle | --no-survey] [--no-relay]
  *
  * Trial i of a pair has seed S + i; a trial is played again, alone, by its seed. Exit status 0,
  * or 1 for wrong usage.
@@ -34,7 +34,7 @@ struct wish {
 static void usage(void)
 {
 	fputs("usage: sim [--pair NAME]... [--trials N] [--seed S] [--json] [--draw] [--list]\n"
-	      "           [--signal MS] [--no-survey] [--no-relay]\n", stderr);
+	      "           [--signal MS] [--oracle | --no-survey] [--no-relay]\n", stderr);
 	exit(EXIT_FAILURE);
 }
 
@@ -79,7 +79,8 @@ static void parse(struct wish *w, int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' }, { "json", no_argument, NULL, 'j' },
 		{ "draw", no_argument, NULL, 'd' }, { "list", no_argument, NULL, 'l' },
 		{ "signal", required_argument, NULL, 'S' },
-		{ "no-survey", no_argument, NULL, 'n' }, { "no-relay", no_argument, NULL, 'r' },
+		{ "no-survey", no_argument, NULL, 'n' },
+		{ "oracle", no_argument, NULL, 'o' }, { "no-relay", no_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -108,7 +109,10 @@ static void parse(struct wish *w, int argc, char **argv)
 			w->options.signal_us = (uint32_t)number(optarg, 10000) * 1000;
 			break;
 		case 'n':
-			w->options.survey = false;
+			w->options.learn = SIM_LEARN_NOTHING;
+			break;
+		case 'o':
+			w->options.learn = SIM_LEARN_ORACLE;
 			break;
 		case 'r':
 			w->options.relay = false;
@@ -167,7 +171,7 @@ int main(int argc, char **argv)
 	struct wish w = {
 		.trials = 100,
 		.seed = 1,
-		.options = { .signal_us = SIGNAL_US, .survey = true, .relay = true },
+		.options = { .signal_us = SIGNAL_US, .relay = true },
 	};
 	struct timespec begin, end;
 

@@ -101,5 +101,7 @@ void sim_nat_reboot(struct sim_nat *nat, const struct address *external);
 
 const struct sim_nat_config *sim_nat_config(const struct sim_nat *nat);
 bool sim_nat_owns(const struct sim_nat *nat, const struct address *address);
+/* SEQUENTIAL: the port that the next mapping would get, if nobody takes it before. */
+uint16_t sim_nat_next(const struct sim_nat *nat);
 /* Flows that it remembered when the last packet came, poison included. */
 size_t sim_nat_flows(const struct sim_nat *nat);

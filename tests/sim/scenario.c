@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Building and running one trial (scenario.h). Each host is 10 ms from the core's middle, as are
+ * Building what a trial needs (scenario.h). Each host is 10 ms from the core's middle, as are
  * the servers: 40 ms there and back between any two.
  */
 #include "scenario.h"
@@ -11,8 +11,6 @@
 #define ACCESS_US 10000u
 #define NEAR_US 250u		/* within a LAN where that is what is looked at */
 #define CORE_HOPS 8u
-#define LIMIT_US 15000000u
-#define CALM_US 3000000u	/* a flow is old enough to be a stream; then things change */
 #define DATA_US 50000u
 
 static struct address make_address(unsigned int a, unsigned int b, unsigned int c, unsigned int d)
@@ -34,7 +32,8 @@ static void add_column(struct sim_scene *s, const struct sim_box *box, const cha
 static struct sim_link_config access_link(const struct sim_pair *pair)
 {
 	/* Half of the loss here, half at the other end. */
-	return (struct sim_link_config){ .delay_us = ACCESS_US, .loss = 1 - sqrt(1 - pair->loss) };
+	return (struct sim_link_config){ .delay_us = ACCESS_US,
+					 .loss = 1 - sqrt(1 - pair->loss) };
 }
 
 /* Where a host plugs in: behind the NATs whose names begin at kinds; they are made from the core
@@ -47,7 +46,8 @@ static struct sim_net *add_nats(struct sim_scene *s, unsigned int side, const ch
 	struct sim_nat_config c;
 	struct address inside, external;
 	char name[64], *last;
-	unsigned int n = 0, second = side == 0 && s->plugs[0] ? 1 : 0;	/* the first one's other network */
+	/* The first one's other network. */
+	unsigned int n = 0, second = side == 0 && s->plugs[0] ? 1 : 0;
 
 	snprintf(name, sizeof name, "%s", kinds);
 	do {
@@ -105,6 +105,15 @@ static void add_columns(struct sim_scene *s, unsigned int side, struct sim_box *
 	}
 }
 
+static void keep_nats(struct sim_scene *s, unsigned int side, struct sim_box *const *boxes,
+		      unsigned int n)
+{
+	s->nats_n[side] = n;
+	for (unsigned int i = 0; i < n; i++)
+		s->nats[side][i] = sim_box_nat(boxes[i]);
+	s->outermost[side] = boxes[0];
+}
+
 /* Both behind the first one's NATs. */
 static void build_together(struct sim_scene *s)
 {
@@ -119,7 +128,7 @@ static void build_together(struct sim_scene *s)
 							  make_address(100, 64, 1 + side, 2);
 		s->hosts[side] = sim_host_add(s->world);
 		sim_plug_add(s->hosts[side], net, &address, 1, NULL, &near);
-		s->outermost[side] = boxes[0];
+		keep_nats(s, side, boxes, n);
 	}
 	add_column(s, s->hosts[0], "host A");
 	add_column(s, s->hosts[1], "host B");
@@ -138,7 +147,7 @@ static void build_apart(struct sim_scene *s)
 		net = add_nats(s, side, s->pair->nats[side], boxes, &n);
 		address = make_address(192, 168, 1 + side, 2);
 		s->hosts[side] = sim_host_add(s->world);
-		s->outermost[side] = boxes[0];
+		keep_nats(s, side, boxes, n);
 		if (side == 0) {
 			first = s->hosts[0];
 			add_column(s, first, "host A");
@@ -179,7 +188,7 @@ void sim_scene_init(struct sim_scene *s, const struct sim_pair *pair,
 			.box = s->hosts[side],
 			.role = (side == 1) == swapped ? PUNCH_OFFERER : PUNCH_ANSWERER,
 			.servers = { s->stun.server.at[0][0], s->stun.server.at[1][0] },
-			.survey = options->survey,
+			.survey = options->learn == SIM_LEARN_SURVEY,
 			.low_ports = pair->low_ports,
 			.relay_only = pair->relay_only,
 			.signal_us = options->signal_us,
@@ -203,96 +212,4 @@ void sim_scene_free(struct sim_scene *s)
 	if (s->options.relay)
 		sim_relay_free(&s->relay);
 	sim_world_free(s->world);
-}
-
-static void on_surveyed(void *arg)
-{
-	struct sim_scene *s = arg;
-
-	if (++s->surveyed < 2)
-		return;
-	sim_end_start(&s->ends[0]);
-	sim_end_start(&s->ends[1]);
-}
-
-static bool is_met(void *arg)
-{
-	const struct sim_scene *s = arg;
-	const struct sim_end *e = s->ends;
-
-	return (sim_end_has(&e[0], s->pair->wanted) && sim_end_has(&e[1], s->pair->wanted)) ||
-	       e[0].failed_us != SIM_NEVER || e[1].failed_us != SIM_NEVER;
-}
-
-/* Both got something again that was sent since, by a path as wanted. */
-static bool is_repaired(void *arg)
-{
-	const struct sim_scene *s = arg;
-
-	for (unsigned int i = 0; i < 2; i++) {
-		if (!sim_end_has(&s->ends[i], s->pair->wanted) ||
-		    s->ends[i].data_us[PUNCH_PATH_DIRECT] <= s->changed_us)
-			return false;
-	}
-	return true;
-}
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static bool change(struct sim_scene *s)
-{
-	uint64_t limit = s->pair->limit_us ? s->pair->limit_us : LIMIT_US;
-
-	sim_world_run(s->world, sim_world_now(s->world) + CALM_US, NULL, NULL);
-	if (!is_met(s))
-		return false;
-	s->changed_us = sim_world_now(s->world);
-	if (s->pair->change == SIM_CHANGE_REBIND) {
-		sim_box_reboot(s->outermost[0], NULL);
-	} else {
-		sim_plug_readdress(s->plugs[0], NULL, 0);
-		sim_plug_readdress(s->plugs[1], &s->elsewhere, 1);
-		s->ends[0].observed = s->elsewhere_seen;
-		sim_end_moved(&s->ends[0]);
-	}
-	return sim_world_run(s->world, s->changed_us + limit, is_repaired, s);
-}
-
-void sim_scene_run(struct sim_scene *s, struct sim_result *ret)
-{
-	uint64_t limit = s->pair->limit_us ? s->pair->limit_us : LIMIT_US, known, first;
-	struct sim_end *e = s->ends;
-	struct punch_counters count;
-	const char *rung;
-
-	*ret = (struct sim_result){ 0 };
-	sim_end_survey(&e[0], on_surveyed, s);
-	sim_end_survey(&e[1], on_surveyed, s);
-	ret->success = sim_world_run(s->world, SIM_SURVEY_US + limit, is_met, s) &&
-		       e[0].failed_us == SIM_NEVER && e[1].failed_us == SIM_NEVER;
-	known = later(later(e[0].gathered_us, e[1].gathered_us),
-		      later(e[0].heard_us, e[1].heard_us));
-	if (ret->success && s->pair->change) {
-		ret->success = change(s);
-		known = s->changed_us;
-	}
-	ret->took_us = sim_world_now(s->world) > known ? sim_world_now(s->world) - known : 0;
-	ret->survey_us = later(e[0].surveyed_us, e[1].surveyed_us);
-	for (unsigned int i = 0; i < 2; i++) {
-		first = SIM_NEVER;
-		for (int k = PUNCH_PATH_LAN; k < SIM_KINDS; k++)
-			first = e[i].first_us[k] < first ? e[i].first_us[k] : first;
-		ret->first_us = later(ret->first_us, first > known ? first - known : 0);
-		if (e[i].punch) {
-			punch_count(e[i].punch, &count);
-			ret->packets += (uint32_t)count.sent;
-		}
-		ret->ports = e[i].ports > ret->ports ? e[i].ports : ret->ports;
-	}
-	ret->digest = sim_world_digest(s->world);
-	rung = e[e[0].ports < e[1].ports].rung;
-	snprintf(ret->rung, sizeof ret->rung, "%s", rung);
 }

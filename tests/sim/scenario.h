@@ -40,9 +40,17 @@ struct sim_pair {
 extern const struct sim_pair sim_pairs[];
 const struct sim_pair *sim_pair_find(const char *name);
 
+/* How the ends come to know their NATs. */
+enum sim_learn {
+	SIM_LEARN_SURVEY,
+	SIM_LEARN_ORACLE,	/* all of it, at once: what a perfect survey would find */
+	SIM_LEARN_NOTHING,
+};
+
 struct sim_options {
 	uint32_t signal_us;		/* one way */
-	bool survey, relay;
+	enum sim_learn learn;
+	bool relay;
 };
 
 struct sim_result {
@@ -56,6 +64,7 @@ struct sim_result {
 };
 
 #define SIM_COLUMNS 9u
+#define SIM_NATS 3u
 
 struct sim_scene {
 	struct sim_world *world;
@@ -65,6 +74,8 @@ struct sim_scene {
 	struct sim_end ends[2];
 	struct sim_box *hosts[2];
 	struct sim_box *outermost[2];	/* NATs */
+	struct sim_nat *nats[2][SIM_NATS];	/* from the core inwards */
+	unsigned int nats_n[2];
 	struct sim_plug *plugs[2];	/* the first one's: where it is, where it will be */
 	struct address elsewhere, elsewhere_seen;
 	struct sim_stun stun;
@@ -82,3 +93,6 @@ void sim_scene_init(struct sim_scene *scene, const struct sim_pair *pair,
 		    const struct sim_options *options, uint64_t seed);
 void sim_scene_run(struct sim_scene *scene, struct sim_result *ret);
 void sim_scene_free(struct sim_scene *scene);
+
+/* What is to be known of NATs, the outermost first. */
+void sim_oracle(struct nat *ret, struct sim_nat *const *nats, unsigned int n);

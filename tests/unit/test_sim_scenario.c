@@ -7,7 +7,7 @@
 #include "../sim/scenario.h"
 #include "harness.h"
 
-static const struct sim_options usual = { .signal_us = 1000, .survey = true, .relay = true };
+static const struct sim_options usual = { .signal_us = 1000, .relay = true };
 
 static struct sim_result try_once(const char *name, uint64_t seed,
 				  const struct sim_options *options)
@@ -66,7 +66,8 @@ TEST(sim_scenario, hard_ends_need_the_relay)
 TEST(sim_scenario, draws_what_became_of_each_packet)
 {
 	const struct sim_pair *pair = sim_pair_find("easy-easy");
-	struct sim_options ignorant = { .signal_us = 1000, .relay = true };
+	struct sim_options ignorant = { .signal_us = 1000, .learn = SIM_LEARN_NOTHING,
+					.relay = true };
 	struct sim_result result;
 	struct sim_ladder *ladder;
 	struct sim_scene scene;
