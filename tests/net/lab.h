@@ -120,8 +120,9 @@ pid_t lab_stun(struct lab *lab);
 
 /* ---- what happens to people (lab_change.c) ---- */
 
-/* The outermost NAT of that side forgets all its flows, and gives out other ports hence, as if it
- * had been switched off and on. 0 or -errno. */
+/* The outermost NAT of that side forgets all its flows, and gives out other ports hence (but for
+ * FULL_CONE and RESTRICTED, which keep the internal port), as if it had been switched off and
+ * on. 0 or -errno. */
 int lab_rebind(struct lab *lab, enum lab_end end);
 
 /* The host gets another address of its LAN, and forgets its old one. 0 or -errno. */

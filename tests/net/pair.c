@@ -56,6 +56,7 @@ struct trial {
 	int echo;			/* a socket on host A's loopback */
 	uint64_t echo_next_us;
 	unsigned int echoes;		/* that came back */
+	uint64_t end_us, shaken_us;	/* when to give up; 0: nothing has happened yet */
 };
 
 static uint64_t now_us(void)
@@ -290,6 +291,10 @@ static void read_echo(struct trial *t, uint64_t now)
 		if (strcmp(e.word, "echo") != 0 || e.sent_us > now)
 			continue;
 		t->echoes++;
+		if (t->shaken_us && !r->repaired && e.sent_us > t->shaken_us) {
+			r->repaired = true;
+			r->repaired_us = now - t->shaken_us;
+		}
 		if (!r->echo_us || now - e.sent_us < r->echo_us)
 			r->echo_us = now - e.sent_us;
 	}
@@ -349,9 +354,9 @@ static int start_services(struct trial *t)
 }
 
 /* How long nothing is to be done, in microseconds. */
-static uint64_t idle(const struct trial *t, uint64_t now, uint64_t end)
+static uint64_t idle(const struct trial *t, uint64_t now)
 {
-	uint64_t next = end;
+	uint64_t next = t->end_us;
 
 	for (int i = 0; i < 2; i++)
 		if (t->peer[i].pid == 0 && t->peer[i].start_us < next)
@@ -364,23 +369,38 @@ static uint64_t idle(const struct trial *t, uint64_t now, uint64_t end)
 	return next > now ? next - now : 0;
 }
 
+static int shake(struct trial *t)
+{
+	const struct pair_config *c = t->config;
+	int error = c->shake == PAIR_REBIND ? lab_rebind(&t->lab, c->shaken)
+					    : lab_change_address(&t->lab, c->shaken);
+
+	t->shaken_us = now_us();
+	t->end_us = t->shaken_us + (c->limit_us ? c->limit_us : LIMIT_US);
+	return error;
+}
+
 static bool is_over(struct trial *t, uint64_t now)
 {
 	struct pair_result *r = t->result;
 
 	r->echoed = t->echoes >= ECHOES;
-	if (t->done_us && (r->echoed || now > t->done_us + ECHO_LIMIT_US))
+	if (t->peer[0].over && t->peer[1].over)
 		return true;
-	return t->peer[0].over && t->peer[1].over;
+	if (!t->done_us)
+		return false;
+	if (!r->echoed)
+		return now > t->done_us + ECHO_LIMIT_US;
+	return t->config->shake == PAIR_STILL || r->repaired;
 }
 
 /* Wait for whatever comes next, and take it. */
-static void serve(struct trial *t, uint64_t now, uint64_t end)
+static void serve(struct trial *t, uint64_t now)
 {
 	struct pollfd p[3] = { { .fd = t->peer[0].out, .events = POLLIN },
 			       { .fd = t->peer[1].out, .events = POLLIN },
 			       { .fd = t->echo, .events = POLLIN } };
-	uint64_t left = idle(t, now, end);
+	uint64_t left = idle(t, now);
 	struct timespec wait = { .tv_sec = (time_t)(left / 1000000),
 				 .tv_nsec = (long)(left % 1000000) * 1000 };
 
@@ -396,27 +416,31 @@ static void serve(struct trial *t, uint64_t now, uint64_t end)
 static int introduce(struct trial *t)
 {
 	const struct pair_config *c = t->config;
-	uint64_t now = now_us(), end;
+	uint64_t now = now_us();
 	int error = open_echo(t);
 
-	end = now + (c->late_us[0] > c->late_us[1] ? c->late_us[0] : c->late_us[1]) +
-	      (c->limit_us ? c->limit_us : LIMIT_US);
+	t->end_us = now + (c->limit_us ? c->limit_us : LIMIT_US) +
+		    (c->late_us[0] > c->late_us[1] ? c->late_us[0] : c->late_us[1]);
 	for (int i = 0; i < 2; i++)
 		t->peer[i].start_us = now + c->late_us[i];
-	while (!error && now < end && !is_over(t, now)) {
+	while (!error && now < t->end_us && !is_over(t, now)) {
 		for (unsigned int i = 0; i < 2 && !error; i++)
 			if (t->peer[i].pid == 0 && t->peer[i].start_us <= now)
 				error = start(t, (enum lab_end)i);
 		deliver_due(t, now);
+		if (!error && t->result->echoed && c->shake != PAIR_STILL && !t->shaken_us)
+			error = shake(t);
 		send_echo(t, now);
-		serve(t, now, end);
+		serve(t, now);
 		now = now_us();
 	}
 	return error;
 }
 
+/* The peers end before their pipes, or they would complain. */
 static void finish(struct trial *t)
 {
+	lab_down(&t->lab);
 	for (int i = 0; i < 2; i++) {
 		if (t->peer[i].in >= 0)
 			close(t->peer[i].in);
@@ -427,7 +451,6 @@ static void finish(struct trial *t)
 		close(t->echo);
 	for (size_t i = 0; i < t->letters_n; i++)
 		free(t->letters[i].text);
-	lab_down(&t->lab);
 }
 
 int pair_run(const struct pair_config *config, struct pair_result *ret)
