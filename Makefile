@@ -178,6 +178,7 @@ $(B)/tests/sim: $(call objects,tests/sim/main.c) $(B)/sim.a $(B)/libpunch.a
 $(B)/tests/lab: $(call objects,tests/net/lab_main.c) $(B)/lab.a $(B)/sim.a $(B)/libpunch.a
 	mkdir -p $(@D)
 	$(program) $^ -ljansson $(punching)
+$(B)/tests/bench/relay_load: $(B)/libpunch.a
 $(demos) $(bench_programs): $(B)/%: $(B)/obj/%.o $(B)/libintro.a
 	mkdir -p $(@D)
 	$(program) $^

@@ -81,6 +81,7 @@ struct nat_sample {
 	struct address external;
 	struct address server;
 	uint64_t sent_us;
+	uint32_t flow;		/* which of our own new flows this was: 1, 2, ... */
 };
 
 /* How ports are allocated, from samples in the order of sending, each of a mapping of its own

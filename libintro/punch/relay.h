@@ -23,7 +23,7 @@
 #include "relay_leg.h"
 
 #define RELAY_PORT 3478u	/* STUN's: a client that reaches one reaches the other */
-#define RELAY_OWN_MAX 64u
+#define RELAY_OWN_MAX 256u
 #define RELAY_SOCKETS_MAX 256u
 
 struct relay;
