@@ -114,9 +114,9 @@ int lab_run(struct lab *lab, enum lab_node node, const char *const *argv, char *
 /* A UDP socket of a node's, bound to its address and port (0: any); the caller's. Or -errno. */
 int lab_socket(const struct lab *lab, enum lab_node node, uint16_t port);
 
-/* coturn as a STUN server with two addresses on the STUN node, ready when this returns: its pid
- * or -errno. */
-pid_t lab_stun(struct lab *lab);
+/* A STUN server with two addresses on the STUN node, ready when this returns: `punch stun` by the
+ * program's path, or coturn for NULL. Its pid or -errno. */
+pid_t lab_stun(struct lab *lab, const char *punch);
 
 /* ---- what happens to people (lab_change.c) ---- */
 

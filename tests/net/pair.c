@@ -306,7 +306,8 @@ static int start(struct trial *t, enum lab_end end)
 {
 	const struct pair_config *c = t->config;
 	const char *argv[ARGUMENTS_MAX] = { c->program, "peer", "--stun", LAB_STUN_1 ":3478" };
-	struct space_program program = { .argv = argv, .err = c->log };
+	struct space_program program = { .argv = argv,
+					 .err = c->log < 0 ? SPACE_STDERR : c->log };
 	struct peer *p = &t->peer[end];
 	int in[2], out[2], n = 4;
 
@@ -346,7 +347,7 @@ static int start_services(struct trial *t)
 				NULL };
 	struct space_program program = { .argv = relay, .in = -1, .out = -1,
 					 .err = t->config->log };
-	pid_t pid = lab_stun(&t->lab);
+	pid_t pid = lab_stun(&t->lab, t->config->program);
 
 	if (pid > 0 && t->config->relay)
 		pid = lab_spawn(&t->lab, LAB_RELAY, &program);

@@ -76,7 +76,7 @@ void judge_start(struct judge *j, const struct lab_config *config, const char *f
 	};
 
 	probe_lab(&j->lab, config);
-	if (lab_stun(&j->lab) < 0)
+	if (lab_stun(&j->lab, NULL) < 0)
 		harness_fail("no STUN server");
 	MUST(pipe2(pipes, O_CLOEXEC));
 	program.out = program.err = pipes[1];

@@ -103,7 +103,7 @@ static _Noreturn void become(const struct space *space, const struct space_progr
 		set_sysctl(*s);
 	if (dup2(program->in < 0 ? null : program->in, 0) < 0 ||
 	    dup2(program->out < 0 ? null : program->out, 1) < 0 ||
-	    (program->err >= 0 && dup2(program->err, 2) < 0))
+	    (program->err != SPACE_STDERR && dup2(program->err < 0 ? null : program->err, 2) < 0))
 		_exit(SPACE_FAILED);
 	keep_only(program);
 	snprintf(wider, sizeof wider, "%s:/usr/sbin:/sbin", path ? path : "/usr/bin:/bin");
