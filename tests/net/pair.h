@@ -24,7 +24,8 @@ enum pair_shake {
 struct pair_config {
 	struct lab_config lab;
 	const char *program;		/* path of punch */
-	const char *want;		/* the path to wait for: "lan", "direct", "relayed"; NULL: any */
+	const char *want;		/* the path to wait for: "lan", "direct", "relayed"; NULL:
+					 * any */
 	bool relay;			/* there is a relay */
 	uint32_t signal_us[2];		/* how long a signal takes to that end */
 	uint32_t late_us[2];		/* that end is started so much later */

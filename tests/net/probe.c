@@ -106,6 +106,8 @@ void judge_finish(struct judge *j, char ret[static JUDGE_BYTES])
 	lab_wait(&j->lab, j->pid, SPACE_HANG_MS);
 	lab_down(&j->lab);
 	verdict = strstr(said, before);
-	snprintf(ret, JUDGE_BYTES, "%.*s", verdict ? (int)strcspn(verdict + strlen(before), "!") : 0,
-		 verdict ? verdict + strlen(before) : "");
+	if (verdict)
+		verdict += strlen(before);
+	snprintf(ret, JUDGE_BYTES, "%.*s", verdict ? (int)strcspn(verdict, "!") : 0,
+		 verdict ? verdict : "");
 }
