@@ -14,7 +14,7 @@ struct sim_report {
 	const struct sim_pair *pair;
 	uint32_t trials, successes;
 	uint64_t *took_us;		/* of the successes */
-	uint64_t *first_us;
+	uint64_t *first_us, *survey_us;
 	uint32_t *packets, *ports;
 	uint64_t digest;		/* of all digests */
 	uint64_t failed[SIM_FAILED_SHOWN];	/* seeds of the first failures */
