@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The answers of stun_server.h.
+ * The answers of stun_server.h. Clients of RFC 3489, whose requests have no magic cookie but four
+ * more bytes of transaction id, are answered with the attributes of that time.
  */
 #include "stun_server.h"
 
@@ -45,10 +46,22 @@ static bool answer_error(struct stun_answer *ret, const struct stun_message *m, 
 	return true;
 }
 
+/* The names of an answer's addresses. */
+struct names {
+	uint16_t mapped, origin, other;
+};
+static const struct names current = {
+	STUN_XOR_MAPPED_ADDRESS, STUN_RESPONSE_ORIGIN, STUN_OTHER_ADDRESS,
+};
+static const struct names classic = {
+	STUN_MAPPED_ADDRESS, STUN_SOURCE_ADDRESS, STUN_CHANGED_ADDRESS,
+};
+
 /* budget: bytes that the whole answer may have. */
 static bool answer_success(struct stun_answer *ret, const struct stun_message *m,
-			   const struct address *from, const struct address *origin,
-			   const struct address *other, size_t budget)
+			   const struct names *names, const struct address *from,
+			   const struct address *origin, const struct address *other,
+			   size_t budget)
 {
 	struct stun_writer w;
 	size_t each = from->family == 4 ? IP4_BYTES : IP6_BYTES;
@@ -56,13 +69,13 @@ static bool answer_success(struct stun_answer *ret, const struct stun_message *m
 	int len;
 
 	stun_begin(&w, ret->bytes, sizeof ret->bytes, STUN_BINDING_SUCCESS, m->id);
-	stun_put_address(&w, STUN_XOR_MAPPED_ADDRESS, from);
+	stun_put_address(&w, names->mapped, from);
 	if (other->family != 0 && need + each <= budget) {
-		stun_put_address(&w, STUN_OTHER_ADDRESS, other);
+		stun_put_address(&w, names->other, other);
 		need += each;
 	}
 	if (origin->family != 0 && need + each <= budget)
-		stun_put_address(&w, STUN_RESPONSE_ORIGIN, origin);
+		stun_put_address(&w, names->origin, origin);
 	if (m->has_fingerprint)
 		stun_put_fingerprint(&w);
 	len = stun_finish(&w);
@@ -72,34 +85,51 @@ static bool answer_success(struct stun_answer *ret, const struct stun_message *m
 	return true;
 }
 
+static bool answer(const struct stun_server *server, struct stun_answer *ret,
+		   struct stun_message *m, const struct names *names, size_t budget)
+{
+	unsigned int ip = ret->ip, port = ret->port;
+	struct address from = ret->to;
+
+	if (!can_change(server, ip, port, m->change) && m->unknown_n < STUN_UNKNOWN_MAX)
+		m->unknown[m->unknown_n++] = STUN_CHANGE_REQUEST;
+	if (m->unknown_n > 0)
+		return answer_error(ret, m, 420, "Unknown Attribute");
+	if (m->response_port != 0 && m->padding != 0)
+		return answer_error(ret, m, 400, "Bad Request");
+	if (m->change & STUN_CHANGE_IP)
+		ret->ip = !ip;
+	if (m->change & STUN_CHANGE_PORT)
+		ret->port = !port;
+	if (m->response_port != 0)
+		ret->to.port = m->response_port;
+	return answer_success(ret, m, names, &from, &server->at[ret->ip][ret->port],
+			      &server->at[!ip][!port], budget);
+}
+
 bool stun_server_answer(const struct stun_server *server, unsigned int ip, unsigned int port,
 			const struct address *from, const void *packet, size_t len,
 			struct stun_answer *ret)
 {
-	struct stun_answer answer = { .ip = ip, .port = port, .to = *from };
+	static const uint8_t cookie[] = { 0x21, 0x12, 0xa4, 0x42 };
+	struct stun_answer made = { .ip = ip, .port = port, .to = *from };
+	const uint8_t *request = packet;
+	uint8_t copy[STUN_MESSAGE_MAX];
 	struct stun_message m;
-	bool made;
+	bool old;
 
-	if (stun_parse(packet, len, &m) < 0 || m.type != STUN_BINDING_REQUEST || from->port == 0)
+	if (len < STUN_HEADER_BYTES || len > sizeof copy || from->port == 0)
 		return false;
-	if (m.has_change && !can_change(server, ip, port, m.change) &&
-	    m.unknown_n < STUN_UNKNOWN_MAX)
-		m.unknown[m.unknown_n++] = STUN_CHANGE_REQUEST;
-	if (m.unknown_n > 0) {
-		made = answer_error(&answer, &m, 420, "Unknown Attribute");
-	} else if (m.response_port != 0 && m.padding != 0) {
-		made = answer_error(&answer, &m, 400, "Bad Request");
-	} else {
-		answer.ip = m.change & STUN_CHANGE_IP ? !ip : ip;
-		answer.port = m.change & STUN_CHANGE_PORT ? !port : port;
-		if (m.response_port != 0)
-			answer.to.port = m.response_port;
-		made = answer_success(&answer, &m, from, &server->at[answer.ip][answer.port],
-				      &server->at[!ip][!port],
-				      len * ETIQUETTE_AMPLIFICATION);
-	}
-	if (!made)
+	memcpy(copy, request, len);
+	memcpy(copy + 4, cookie, sizeof cookie);
+	old = memcmp(request + 4, cookie, sizeof cookie) != 0;
+	if (stun_parse(copy, len, &m) < 0 || m.type != STUN_BINDING_REQUEST ||
+	    (old && m.has_fingerprint))
 		return false;
-	*ret = answer;
+	if (!answer(server, &made, &m, old ? &classic : &current,
+		    len * ETIQUETTE_AMPLIFICATION))
+		return false;
+	memcpy(made.bytes + 4, request + 4, sizeof cookie);
+	*ret = made;
 	return true;
 }
