@@ -87,6 +87,7 @@ struct pair {
 	uint64_t heard_us;
 	uint32_t rtt_us;	/* smoothed; 0: not known */
 	unsigned int rtts;
+	bool silent;		/* the application sent, and nothing came back */
 	bool used;		/* offerer: a CHECK with PROBE_USE was answered */
 	uint32_t use_number;	/* answerer: of the last CHECK with PROBE_USE */
 	unsigned int padded_tries;
