@@ -7,7 +7,7 @@
 #include "inner.h"
 
 /* Below ETIQUETTE_RATE, with room for the pairs' checks beside it. */
-#define PROBE_APART_US 1100u
+#define PROBE_APART_US 1050u
 #define PROBES_AT_ONCE 2u
 /* So many openers may go in bursts; beyond, the rate holds over the first second too. */
 #define BURST_TOTAL 512u
