@@ -254,6 +254,22 @@ TEST(nat_learn, is_careful_with_few)
 		     NAT_PORTS_RANDOM, "the parity of four says nothing");
 }
 
+TEST(nat_learn, leaves_room_for_flows_without_a_sample)
+{
+	struct nat_sample samples[NAT_SAMPLES] = { 0 };
+	struct nat nat = { 0 };
+
+	for (uint32_t i = 0; i < NAT_SAMPLES; i++) {
+		samples[i].external = outside;
+		samples[i].external.port = (uint16_t)(6000 + 12 * i);
+		samples[i].flow = 1 + 4 * i;
+	}
+	nat_learn_ports(&nat, samples, NAT_SAMPLES);
+	cr_assert_eq(nat.ports, NAT_PORTS_SEQUENTIAL);
+	cr_assert_eq(nat.step, 3);
+	cr_assert_eq(nat.foreign, 0);
+}
+
 TEST(nat_learn, counts_addresses)
 {
 	struct nat_sample samples[NAT_SAMPLES] = { 0 };
