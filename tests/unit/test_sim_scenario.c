@@ -63,6 +63,27 @@ TEST(sim_scenario, hard_ends_need_the_relay)
 	cr_assert(!try_once("hard-hard", 1, &alone).success);
 }
 
+/* The survey against who knows. */
+TEST(sim_scenario, surveys_find_what_there_is)
+{
+	for (const struct sim_nat_name *kind = sim_nat_names; kind->name; kind++) {
+		struct sim_pair pair = { .nats = { kind->name, "linux" }, .limit_us = 1 };
+		struct nat known, *found;
+		struct sim_result result;
+		struct sim_scene scene;
+
+		sim_scene_init(&scene, &pair, &usual, 1);
+		sim_scene_run(&scene, &result);
+		sim_oracle(&known, scene.nats[0], scene.nats_n[0]);
+		found = &scene.ends[0].nat;
+		cr_assert(found->complete, "%s", kind->name);
+		cr_assert_eq(found->mapping, known.mapping, "%s", kind->name);
+		cr_assert_eq(found->filtering, known.filtering, "%s", kind->name);
+		cr_assert_eq(found->ports, known.ports, "%s", kind->name);
+		sim_scene_free(&scene);
+	}
+}
+
 TEST(sim_scenario, draws_what_became_of_each_packet)
 {
 	const struct sim_pair *pair = sim_pair_find("easy-easy");
