@@ -9,7 +9,7 @@
 /* Linux forgets an unreplied flow after 30 s; other NATs too, and few sooner (RFC 4787, REQ-5,
  * forbids less than two minutes, and is not heeded). */
 #define BEAT_US 15000000u
-/* No answer for one and a half round trips, and not for less than this. */
+/* No answer for a round trip and a quarter, and not for less than this. */
 #define WAIT_MIN_US 50000u
 #define APART_US 50000u
 #define MISSES_MAX 3u
@@ -54,6 +54,7 @@ static void spare_close(struct punch *p)
 void keep_heard(struct punch *p, uint64_t now, struct pair *pair)
 {
 	pair->heard_us = now;
+	pair->silent = false;
 	if (pair != p->chosen)
 		return;
 	if (!p->keep.moved)
@@ -71,7 +72,7 @@ void punch_sent(struct punch *p, uint64_t now_us)
 
 	if (!p->chosen || k->await_us)
 		return;
-	wait = p->chosen->rtt_us + p->chosen->rtt_us / 2;
+	wait = p->chosen->rtt_us + p->chosen->rtt_us / 4;
 	k->await_us = now_us;
 	k->due_us = now_us + (wait > WAIT_MIN_US ? wait : WAIT_MIN_US);
 }
@@ -142,6 +143,7 @@ static void check_alive(struct punch *p, uint64_t now)
 		return;
 	}
 	k->misses++;
+	p->chosen->silent = true;
 	k->due_us = now + APART_US;
 	pair_check(p, now, p->chosen, false);
 	ask_where(p, now);

@@ -85,8 +85,8 @@ int punch_new(struct punch **ret, const struct punch_config *config, uint64_t no
 	copy_locals(p, config->locals, config->locals_n);
 	random_init(&p->random, config->seed);
 	p->nat = config->nat;
-	p->retry_us = p->campaign.due_us = NEVER;
-	p->keep.spare = NO_SOCKET;
+	p->retry_us = p->refresh_us = p->campaign.due_us = NEVER;
+	p->keep.spare = p->gather.probe = NO_SOCKET;
 	p->rung = "checks";
 	if (open_mains(p) < 0 || !sent_reserve(p, SENT_FIRST)) {
 		punch_free(p);
@@ -163,6 +163,8 @@ void punch_opened(struct punch *p, uint64_t now_us, uint16_t socket, const struc
 	p->sockets.list[socket].port = error < 0 ? 0 : local->port;
 	if (socket == p->main[V4] || socket == p->main[V6])
 		gather_opened(p, now_us);
+	else if (socket == p->gather.probe)
+		gather_probe_opened(p, now_us);
 	else if (socket == p->keep.spare)
 		keep_spare_open(p, now_us);
 	else
@@ -352,6 +354,7 @@ uint64_t punch_deadline(const struct punch *p)
 	earlier(&deadline, pairs_deadline(p));
 	earlier(&deadline, keep_deadline(p));
 	earlier(&deadline, p->retry_us);
+	earlier(&deadline, p->refresh_us);
 	return deadline;
 }
 

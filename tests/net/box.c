@@ -8,9 +8,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -55,7 +53,7 @@ static void keep_only(const struct box_config *config, int control)
 
 int box_start(struct box *ret, const struct box_config *config)
 {
-	pid_t parent = getpid(), pid;
+	pid_t pid;
 	struct box_counters *counters;
 	int pair[2];
 
@@ -69,13 +67,10 @@ int box_start(struct box *ret, const struct box_config *config)
 		munmap(counters, sizeof *counters);
 		return error;
 	}
-	pid = fork();
+	pid = space_fork();
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* The kernel may not be late on purpose. */
 		prctl(PR_SET_TIMERSLACK, 1);
-		if (getppid() != parent)
-			_exit(1);
 		keep_only(config, pair[1]);
 		box_way(config, counters, pair[1]);
 		_exit(0);
@@ -84,7 +79,7 @@ int box_start(struct box *ret, const struct box_config *config)
 	if (pid < 0) {
 		close(pair[0]);
 		munmap(counters, sizeof *counters);
-		return -EAGAIN;
+		return pid;
 	}
 	*ret = (struct box){ .pid = pid, .control = pair[0], .counters = counters };
 	return 0;

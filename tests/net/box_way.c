@@ -5,15 +5,14 @@
 #include "box_way.h"
 
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ip.h"
+#include "waiting.h"
 
 enum {
-	WAITING_MAX = 32768,	/* packets on their way: 160 ms of 200,000 a second */
 	BATCH = 64,		/* packets of one port at a time */
 };
 
@@ -22,24 +21,13 @@ enum stage {
 	AT_THE_END,		/* the next is the NAT, or the port itself */
 };
 
-/* Packets that wait, in a heap by moment and then order of arrival. */
-struct waiting {
-	uint64_t at_us, order;
-	enum stage stage;
-	uint32_t slot;
-};
-
 struct way {
 	const struct box_config *config;
 	struct box_counters *counters;
 	struct sim_nat *nats[BOX_NATS_MAX];
 	struct sim_link nat_up[BOX_NATS_MAX], nat_down[BOX_NATS_MAX];
 	struct sim_link port_up[BOX_PORTS_MAX], port_down[BOX_PORTS_MAX];
-	struct sim_packet *slots;
-	uint32_t *unused;
-	struct waiting *heap;
-	size_t unused_n, heap_n;
-	uint64_t order;
+	struct waiting *waiting;
 };
 
 static uint64_t now_us(void)
@@ -53,51 +41,6 @@ static uint64_t now_us(void)
 static void count(struct way *w, enum sim_verdict verdict)
 {
 	atomic_fetch_add_explicit(&w->counters->verdicts[verdict], 1, memory_order_relaxed);
-}
-
-/* ---- what waits ---- */
-
-static bool before(const struct waiting *a, const struct waiting *b)
-{
-	return a->at_us < b->at_us || (a->at_us == b->at_us && a->order < b->order);
-}
-
-static void wait_until(struct way *w, const struct sim_packet *p, enum stage stage,
-		       uint64_t at_us)
-{
-	struct waiting item = { .at_us = at_us, .order = w->order++, .stage = stage };
-	size_t i = w->heap_n;
-
-	if (w->unused_n == 0) {
-		count(w, SIM_DROP_QUEUE);
-		return;
-	}
-	item.slot = w->unused[--w->unused_n];
-	sim_packet_copy(&w->slots[item.slot], p);
-	for (w->heap_n++; i > 0 && before(&item, &w->heap[(i - 1) / 2]); i = (i - 1) / 2)
-		w->heap[i] = w->heap[(i - 1) / 2];
-	w->heap[i] = item;
-}
-
-static struct waiting take_first(struct way *w)
-{
-	struct waiting first = w->heap[0], last = w->heap[--w->heap_n];
-	size_t i = 0;
-
-	for (;;) {
-		size_t child = 2 * i + 1;
-
-		if (child >= w->heap_n)
-			break;
-		if (child + 1 < w->heap_n && before(&w->heap[child + 1], &w->heap[child]))
-			child++;
-		if (!before(&w->heap[child], &last))
-			break;
-		w->heap[i] = w->heap[child];
-		i = child;
-	}
-	w->heap[i] = last;
-	return first;
 }
 
 /* ---- where to ---- */
@@ -147,7 +90,8 @@ static void pass(struct way *w, struct sim_link *link, const struct sim_packet *
 		count(w, passage.verdict);
 	else
 		for (unsigned int i = 0; i < passage.n; i++)
-			wait_until(w, p, next, passage.at_us[i]);
+			if (!waiting_put(w->waiting, p, (int)next, passage.at_us[i]))
+				count(w, SIM_DROP_QUEUE);
 }
 
 /* Out of a port and its NAT, into the link up. */
@@ -215,18 +159,17 @@ static void arrive(struct way *w, struct sim_packet *p, uint64_t now)
 
 static void let_through(struct way *w, uint64_t now)
 {
-	while (w->heap_n > 0 && w->heap[0].at_us <= now) {
-		struct waiting item = take_first(w);
-		struct sim_packet *p = &w->slots[item.slot];
+	uint64_t due;
 
-		if (now - item.at_us > atomic_load(&w->counters->late_us))
-			atomic_store(&w->counters->late_us, now - item.at_us);
-		/* The slot is free again when its packet has been copied to the next one. */
-		if (item.stage == IN_THE_MIDDLE)
-			cross(w, p, item.at_us);
+	while ((due = waiting_due(w->waiting)) <= now) {
+		struct sim_packet p;
+
+		if (now - due > atomic_load(&w->counters->late_us))
+			atomic_store(&w->counters->late_us, now - due);
+		if (waiting_take(w->waiting, &p) == IN_THE_MIDDLE)
+			cross(w, &p, due);
 		else
-			arrive(w, p, now);
-		w->unused[w->unused_n++] = item.slot;
+			arrive(w, &p, now);
 	}
 }
 
@@ -262,13 +205,9 @@ static bool obey(struct way *w, int control)
 
 static bool begin(struct way *w)
 {
-	w->slots = calloc(WAITING_MAX, sizeof *w->slots);
-	w->unused = calloc(WAITING_MAX, sizeof *w->unused);
-	w->heap = calloc(WAITING_MAX, sizeof *w->heap);
-	if (!w->slots || !w->unused || !w->heap)
+	w->waiting = waiting_new();
+	if (!w->waiting)
 		return false;
-	for (uint32_t i = 0; i < WAITING_MAX; i++)
-		w->unused[w->unused_n++] = WAITING_MAX - 1 - i;
 	for (size_t i = 0; i < w->config->nats_n; i++) {
 		w->nats[i] = sim_nat_new(&w->config->nats[i].config);
 		sim_link_init(&w->nat_up[i], &w->config->nats[i].up);
@@ -296,8 +235,8 @@ void box_way(const struct box_config *config, struct box_counters *counters, int
 		struct timespec t;
 
 		let_through(&w, now);
-		if (w.heap_n > 0)
-			left = w.heap[0].at_us > now ? w.heap[0].at_us - now : 0;
+		if (waiting_due(w.waiting) != UINT64_MAX)
+			left = waiting_due(w.waiting) - now;
 		t = (struct timespec){ .tv_sec = (time_t)(left / 1000000),
 				       .tv_nsec = (long)(left % 1000000) * 1000 };
 		if (ppoll(polled, n + 1, left == UINT64_MAX ? NULL : &t, NULL) <= 0)
@@ -310,7 +249,5 @@ void box_way(const struct box_config *config, struct box_counters *counters, int
 	for (size_t i = 0; i < config->nats_n; i++)
 		if (w.nats[i])
 			sim_nat_free(w.nats[i]);
-	free(w.slots);
-	free(w.unused);
-	free(w.heap);
+	waiting_free(w.waiting);
 }

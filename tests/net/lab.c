@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -192,6 +193,10 @@ void lab_down(struct lab *lab)
 {
 	int user = lab->space[LAB_CORE].user;
 
+	/* All are told before any is waited for. */
+	for (size_t i = 0; i < LAB_CHILDREN_MAX; i++)
+		if (lab->children[i] > 0)
+			kill(lab->children[i], SIGTERM);
 	for (size_t i = 0; i < LAB_CHILDREN_MAX; i++)
 		lab_stop(lab, lab->children[i]);
 	box_stop(&lab->box);

@@ -114,14 +114,15 @@ int lab_run(struct lab *lab, enum lab_node node, const char *const *argv, char *
 /* A UDP socket of a node's, bound to its address and port (0: any); the caller's. Or -errno. */
 int lab_socket(const struct lab *lab, enum lab_node node, uint16_t port);
 
-/* coturn as a STUN server with two addresses on the STUN node, ready when this returns: its pid
- * or -errno. */
-pid_t lab_stun(struct lab *lab);
+/* A STUN server with two addresses on the STUN node, ready when this returns: `punch stun` by the
+ * program's path, or coturn for NULL. Its pid or -errno. */
+pid_t lab_stun(struct lab *lab, const char *punch);
 
 /* ---- what happens to people (lab_change.c) ---- */
 
-/* The outermost NAT of that side forgets all its flows, and gives out other ports hence, as if it
- * had been switched off and on. 0 or -errno. */
+/* The outermost NAT of that side forgets all its flows, and gives out other ports hence (but for
+ * FULL_CONE and RESTRICTED, which keep the internal port), as if it had been switched off and
+ * on. 0 or -errno. */
 int lab_rebind(struct lab *lab, enum lab_end end);
 
 /* The host gets another address of its LAN, and forgets its old one. 0 or -errno. */

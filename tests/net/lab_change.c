@@ -86,7 +86,7 @@ int lab_change_address(struct lab *lab, enum lab_end end)
 	enum lab_node host = end == LAB_A ? LAB_HOST_A : LAB_HOST_B;
 	struct space_program program = {
 		.argv = (const char *const[]){ "ip", "-batch", "-", NULL },
-		.in = -1, .out = -1, .err = -1,
+		.in = -1, .out = -1, .err = SPACE_STDERR,
 	};
 	char *dot = strrchr(lab->ip[host], '.'), text[256];
 	unsigned int old;

@@ -27,10 +27,13 @@ static const char text[] =
 	"  --jitter MS, --loss P, --hops N (4), --seed N\n"
 	"  --signal MS         what a signal takes (40)\n"
 	"  --late MS           B starts so much later\n"
+	"  --shake HOW         then A's NAT restarts (rebind), or A's address changes (move);\n"
+	"                      success is a path again\n"
 	"  --limit SECONDS     to give up after (20)\n"
 	"  --kernel            the kernel as the core: no delays, no hops\n"
 	"  --ipv6              there is IPv6, too\n"
 	"  --no-survey         the peers do not look at their NATs first\n"
+	"  --no-map            nor ask their routers for ports\n"
 	"  --program PATH      of punch ($INTRO_BUILD/punch, or where it was built)\n"
 	"  --json              an object per trial, and one with the sum\n"
 	"  --verbose           what the peers say, on standard error\n"
@@ -40,7 +43,7 @@ static const char text[] =
 enum {
 	OPT_PAIR = 0x100, OPT_TRIALS, OPT_WANT, OPT_RELAY, OPT_LOW_PORTS, OPT_DELAY, OPT_JITTER,
 	OPT_LOSS, OPT_HOPS, OPT_SEED, OPT_SIGNAL, OPT_LATE, OPT_LIMIT, OPT_KERNEL, OPT_IPV6,
-	OPT_NO_SURVEY, OPT_PROGRAM, OPT_JSON, OPT_VERBOSE, OPT_LIST, OPT_HELP,
+	OPT_SHAKE, OPT_NO_SURVEY, OPT_NO_MAP, OPT_PROGRAM, OPT_JSON, OPT_VERBOSE, OPT_LIST, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -57,9 +60,11 @@ static const struct option options[] = {
 	{ "signal", required_argument, NULL, OPT_SIGNAL },
 	{ "late", required_argument, NULL, OPT_LATE },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "shake", required_argument, NULL, OPT_SHAKE },
 	{ "kernel", no_argument, NULL, OPT_KERNEL },
 	{ "ipv6", no_argument, NULL, OPT_IPV6 },
 	{ "no-survey", no_argument, NULL, OPT_NO_SURVEY },
+	{ "no-map", no_argument, NULL, OPT_NO_MAP },
 	{ "program", required_argument, NULL, OPT_PROGRAM },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
@@ -129,6 +134,15 @@ static bool set_number(struct run *r, int c, double n)
 	return true;
 }
 
+/* A further word for the peers; the last place stays NULL. */
+static bool add(struct run *r, const char *word)
+{
+	if (r->more_n + 1 == MORE_MAX)
+		return false;
+	r->more[r->more_n++] = word;
+	return true;
+}
+
 static bool set_option(struct run *r, int c)
 {
 	double n;
@@ -137,10 +151,14 @@ static bool set_option(struct run *r, int c)
 	case OPT_PAIR:
 		r->label = optarg;
 		return pair_parse(optarg, &r->pair.lab, r->name) == 0;
+	case OPT_SHAKE:
+		r->pair.shake = strcmp(optarg, "move") == 0 ? PAIR_MOVE : PAIR_REBIND;
+		return r->pair.shake == PAIR_MOVE || strcmp(optarg, "rebind") == 0;
 	case OPT_WANT: r->pair.want = optarg; break;
 	case OPT_RELAY: r->pair.relay = true; break;
-	case OPT_LOW_PORTS: r->more[r->more_n++] = "--low-ports"; return r->more_n < MORE_MAX;
-	case OPT_NO_SURVEY: r->more[r->more_n++] = "--no-survey"; return r->more_n < MORE_MAX;
+	case OPT_LOW_PORTS: return add(r, "--low-ports");
+	case OPT_NO_SURVEY: return add(r, "--no-survey");
+	case OPT_NO_MAP: return add(r, "--no-map");
 	case OPT_KERNEL: memset(&r->pair.lab.core, 0, sizeof r->pair.lab.core); break;
 	case OPT_IPV6: r->pair.lab.ipv6 = true; break;
 	case OPT_PROGRAM: snprintf(r->program, sizeof r->program, "%s", optarg); break;
@@ -161,27 +179,40 @@ static void print_json(json_t *object)
 	json_decref(object);
 }
 
+static bool is_success(const struct run *r, const struct pair_result *p)
+{
+	return p->wanted && p->echoed && (r->pair.shake == PAIR_STILL || p->repaired);
+}
+
+static double success_ms(const struct run *r, const struct pair_result *p)
+{
+	return (double)(r->pair.shake == PAIR_STILL ? p->wanted_us : p->repaired_us) / 1e3;
+}
+
 static void print_trial(const struct run *r, unsigned long number, const struct pair_result *p)
 {
 	const struct pair_end *a = &p->end[0], *b = &p->end[1];
 
 	if (!r->json) {
 		printf("%s %lu: %s, a path after %.1f ms, the wanted one after %.1f ms "
-		       "(%s/%s, %s/%s), echo %s%.1f ms; %llu+%llu packets; lab up in %.0f ms %s%s%s\n",
-		       r->label, number, p->wanted ? "success" : "failure",
+		       "(%s/%s, %s/%s), echo %s%.1f ms, repaired after %.1f ms; "
+		       "%llu+%llu packets; lab up in %.0f ms %s%s%s\n",
+		       r->label, number, is_success(r, p) ? "success" : "failure",
 		       (double)p->connected_us / 1e3, (double)p->wanted_us / 1e3, a->path,
 		       b->path, a->rung, b->rung, p->echoed ? "" : "failed ",
-		       (double)p->echo_us / 1e3, (unsigned long long)a->packets,
+		       (double)p->echo_us / 1e3, (double)p->repaired_us / 1e3,
+		       (unsigned long long)a->packets,
 		       (unsigned long long)b->packets, (double)p->up_us / 1e3, p->why, a->reason,
 		       b->reason);
 		fflush(stdout);
 		return;
 	}
-	print_json(json_pack("{s:s, s:I, s:b, s:b, s:b, s:f, s:f, s:f, s:f, s:[s,s], s:[s,s], "
-			     "s:[s,s], s:[I,I], s:[I,I], s:[I,I]}",
+	print_json(json_pack("{s:s, s:I, s:b, s:b, s:b, s:b, s:f, s:f, s:f, s:f, s:f, "
+			     "s:[s,s], s:[s,s], s:[s,s], s:[I,I], s:[I,I], s:[I,I]}",
 			     "pair", r->label, "trial", (json_int_t)number,
 			     "connected", (int)p->connected, "wanted", (int)p->wanted,
-			     "echoed", (int)p->echoed,
+			     "echoed", (int)p->echoed, "repaired", (int)p->repaired,
+			     "repaired_ms", (double)p->repaired_us / 1e3,
 			     "connected_ms", (double)p->connected_us / 1e3,
 			     "wanted_ms", (double)p->wanted_us / 1e3,
 			     "echo_ms", (double)p->echo_us / 1e3, "up_ms", (double)p->up_us / 1e3,
@@ -235,8 +266,8 @@ static int run_all(struct run *r)
 			break;
 		}
 		print_trial(r, i, &result);
-		if (result.wanted && result.echoed)
-			times[successes++] = (double)result.wanted_us / 1e3;
+		if (is_success(r, &result))
+			times[successes++] = success_ms(r, &result);
 		r->pair.lab.core.link.seed++;
 	}
 	if (code == 0)

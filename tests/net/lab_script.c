@@ -61,7 +61,7 @@ static pid_t start_ip(struct lab *lab, enum lab_node node, const char *text)
 	int keep[LAB_NODES];
 	struct space_program program = {
 		.argv = (const char *const[]){ "ip", "-batch", "-", NULL },
-		.in = -1, .out = -1, .err = -1, .keep = keep,
+		.in = -1, .out = -1, .err = SPACE_STDERR, .keep = keep,
 		.sysctls = is_router(node) || node == LAB_CORE ? routing : hosting,
 	};
 
@@ -79,7 +79,7 @@ static pid_t start_nft(struct lab *lab, enum lab_node node)
 {
 	struct space_program program = {
 		.argv = (const char *const[]){ "nft", "-f", "-", NULL },
-		.in = -1, .out = -1, .err = -1,
+		.in = -1, .out = -1, .err = SPACE_STDERR,
 	};
 	char *text = NULL;
 	size_t len;

@@ -118,28 +118,26 @@ static bool stun_answers(int fd)
 	return poll(&p, 1, 20) > 0 && recv(fd, answer, sizeof answer, 0) > 0;
 }
 
-pid_t lab_stun(struct lab *lab)
+pid_t lab_stun(struct lab *lab, const char *punch)
 {
-	struct space_program program = {
-		.argv = (const char *const[]){ "turnserver", "-n", "--stun-only", "--no-auth",
-			"--no-tls", "--no-dtls", "--no-cli", "--no-stdout-log",
-			"--log-file=/dev/null", "--simple-log", "--pidfile=/dev/null",
-			"--listening-ip=" LAB_STUN_1, "--listening-ip=" LAB_STUN_2, NULL },
-		.in = -1, .out = -1, .err = -1,
+	static const char *const coturn[] = {
+		"turnserver", "-n", "--stun-only", "--no-auth", "--no-tls", "--no-dtls",
+		"--no-cli", "--no-stdout-log", "--log-file=/dev/null", "--simple-log",
+		"--pidfile=/dev/null", "--listening-ip=" LAB_STUN_1,
+		"--listening-ip=" LAB_STUN_2, NULL,
 	};
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	const char *const ours[] = { punch, "stun", "--listen", LAB_STUN_1 "," LAB_STUN_2, NULL };
+	struct space_program program = { .argv = punch ? ours : coturn, .in = -1, .out = -1,
+					 .err = -1 };
 	int fd = lab_socket(lab, LAB_STUN, 0);
 	bool ready = false;
 	pid_t pid;
 
-	program.err = null;
 	pid = lab_spawn(lab, LAB_STUN, &program);
 	for (int i = 0; i < SPACE_HANG_MS / 20 && pid > 0 && fd >= 0 && !ready; i++)
 		ready = stun_answers(fd);
 	if (fd >= 0)
 		close(fd);
-	if (null >= 0)
-		close(null);
 	if (pid > 0 && !ready) {
 		lab_stop(lab, pid);
 		return -ETIMEDOUT;

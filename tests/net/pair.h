@@ -14,14 +14,25 @@
 
 #define PAIR_WORD_BYTES 24u
 
+/* What happens once there is the wanted path. */
+enum pair_shake {
+	PAIR_STILL,
+	PAIR_REBIND,		/* lab_rebind() */
+	PAIR_MOVE,		/* lab_change_address() */
+};
+
 struct pair_config {
 	struct lab_config lab;
 	const char *program;		/* path of punch */
-	const char *want;		/* the path to wait for: "lan", "direct", "relayed"; NULL: any */
+	const char *want;		/* the path to wait for: "lan", "direct", "relayed"; NULL:
+					 * any */
 	bool relay;			/* there is a relay */
 	uint32_t signal_us[2];		/* how long a signal takes to that end */
 	uint32_t late_us[2];		/* that end is started so much later */
-	uint32_t limit_us;		/* to give up after; from the start of the later end */
+	uint32_t limit_us;		/* to give up after, from the start of the later end, and
+					 * again from the shake */
+	enum pair_shake shake;
+	enum lab_end shaken;		/* whom it happens to */
 	const char *const *more[2];	/* further arguments of that end's peer; or NULL */
 	int log;			/* where all that they say goes as well; -1: nowhere */
 };
@@ -40,6 +51,8 @@ struct pair_result {
 	/* Since the later of OFFER and ANSWER was delivered. */
 	uint64_t connected_us, wanted_us;
 	uint64_t echo_us;	/* of the fastest datagram, there and back */
+	bool repaired;		/* and did again after the shake, */
+	uint64_t repaired_us;	/* so long after it */
 	uint64_t up_us;		/* the lab's */
 	struct pair_end end[2];
 	char why[160];

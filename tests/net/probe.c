@@ -76,7 +76,7 @@ void judge_start(struct judge *j, const struct lab_config *config, const char *f
 	};
 
 	probe_lab(&j->lab, config);
-	if (lab_stun(&j->lab) < 0)
+	if (lab_stun(&j->lab, NULL) < 0)
 		harness_fail("no STUN server");
 	MUST(pipe2(pipes, O_CLOEXEC));
 	program.out = program.err = pipes[1];
@@ -106,6 +106,8 @@ void judge_finish(struct judge *j, char ret[static JUDGE_BYTES])
 	lab_wait(&j->lab, j->pid, SPACE_HANG_MS);
 	lab_down(&j->lab);
 	verdict = strstr(said, before);
-	snprintf(ret, JUDGE_BYTES, "%.*s", verdict ? (int)strcspn(verdict + strlen(before), "!") : 0,
-		 verdict ? verdict + strlen(before) : "");
+	if (verdict)
+		verdict += strlen(before);
+	snprintf(ret, JUDGE_BYTES, "%.*s", verdict ? (int)strcspn(verdict, "!") : 0,
+		 verdict ? verdict : "");
 }

@@ -32,9 +32,13 @@ int space_open(const struct space *space, int (*act)(const void *arg), const voi
 /* A UDP socket of that family, close-on-exec and non-blocking. */
 int space_socket(const struct space *space, int family);
 
-/* A program inside. Descriptors 0, 1, 2 come from in, out and err (-1: /dev/null; err -1: our
- * stderr); no other is inherited, but those in keep, as they are numbered. It is killed when the
- * thread that started it ends. Its pid or -errno. */
+/* fork() whose child is killed when the thread that called it ends. Its pid, 0 in it, or -errno. */
+pid_t space_fork(void);
+
+/* A program inside. Descriptors 0, 1, 2 come from in, out and err (-1: /dev/null; err
+ * SPACE_STDERR: our own); no other is inherited, but those in keep, as they are numbered. It is
+ * killed when the thread that started it ends. Its pid or -errno. */
+#define SPACE_STDERR (-2)
 struct space_program {
 	const char *const *argv;	/* looked up in PATH and the sbin directories */
 	int in, out, err;
