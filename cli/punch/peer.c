@@ -64,8 +64,9 @@ static void say(struct peer *p, const char *line, int len)
 		complain("an event is lost: %s", strerrordesc_np(-len));
 	else
 		lines_out_put(&p->out, line, (size_t)len);
+	/* nobody is left who would carry a signal */
 	if (p->out.fd < 0)
-		end(p, -EPIPE);
+		end(p, 0);
 }
 
 static void say_event(struct peer *p, const struct output *o)
@@ -214,6 +215,9 @@ static void look_ready(struct loop_source *source, uint32_t events)
 	loop_remove(&p->loop, source);
 	look_free(p->look);
 	p->look = NULL;
+	/* such a NAT is passed in less time than a slow router takes to answer */
+	if (nat_easy(&p->nat))
+		loop_disarm(&p->loop, &p->patience);
 	begin_if_ready(p);
 }
 
@@ -301,7 +305,6 @@ static void time_is_over(struct loop_timer *timer)
 static int watch_signals(struct peer *p)
 {
 	sigset_t set;
-	int r;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -312,8 +315,7 @@ static int watch_signals(struct peer *p)
 	p->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (p->signals.fd < 0)
 		return -errno;
-	r = loop_add(&p->loop, &p->signals, EPOLLIN);
-	return r;
+	return loop_add(&p->loop, &p->signals, EPOLLIN);
 }
 
 /* Without it roaming is noticed later: nothing to fail for. */
