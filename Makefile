@@ -3,6 +3,7 @@
 # make             the programs and the library, in build/
 # make demo        the main job on real programs
 # make check       every test; check-asan: the same with ASan and UBSan
+# make sim         the punching engine's simulator; SEED=n PAIR=name draws one trial
 # make lint | bench | fuzz | clean
 # make install | uninstall    PREFIX=/usr/local DESTDIR=
 #
@@ -31,7 +32,7 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all check check-asan lint bench fuzz demo install uninstall clean force
+.PHONY: all check check-asan sim lint bench fuzz demo install uninstall clean force
 all:
 
 # ---- what must be installed, before anything else is looked at
@@ -39,6 +40,7 @@ sets_all := build
 sets_demo := build demo
 sets_check := build check
 sets_check-asan := build check
+sets_sim := build
 sets_lint := build check lint
 sets_bench := build bench
 sets_fuzz := build fuzz
@@ -199,6 +201,11 @@ check: all $(tests)
 
 check-asan:
 	$(MAKE) B=$(B)-asan SANITIZE=address,undefined SETUP=no check
+
+# One simulated introduction, drawn; without a pair or seed the table of all pairs.
+sim: $(B)/tests/sim
+	$< $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--draw --trials 1 --seed $(SEED) \
+		$(if $(PAIR),,--pair easy-easy))
 
 bench: all $(bench_programs)
 	INTRO_BUILD='$(build)' tests/bench/run

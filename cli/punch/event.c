@@ -14,7 +14,7 @@ static const char event_word[] = "event ";
 static int put_line(json_t *object, char out[static EVENT_LINE_BYTES])
 {
 	const size_t at = sizeof event_word - 1, room = EVENT_LINE_BYTES - at - 2;
-	size_t n = object ? json_dumpb(object, out + at, room, JSON_COMPACT) : 0;
+	size_t n = object ? json_dumpb(object, out + at, room, JSON_COMPACT | JSON_REAL_PRECISION(9)) : 0;
 
 	json_decref(object);
 	if (n == 0 || n > room)

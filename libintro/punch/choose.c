@@ -13,12 +13,19 @@
 /* IPv6 has no NAT on the way whose mapping could be lost. */
 #define V6_BONUS_US 3000u
 
-/* Silent though it should not be, or too narrow for data. */
-static int class_of(const struct punch *p, const struct pair *pair)
+/* A direct path that has fallen silent gives way to any other, but to the relay only when it is
+ * given up; one that is too narrow for data is worth less than that. */
+enum { CLASS_NARROW, CLASS_RELAYED, CLASS_SILENT, CLASS_DIRECT, CLASS_LAN };
+
+static int class_of(const struct pair *pair)
 {
-	if (pair->padded_failed || (pair == p->chosen && p->keep.misses > 0))
-		return 0;
-	return pair->kind == PUNCH_PATH_LAN ? 3 : pair->kind == PUNCH_PATH_DIRECT ? 2 : 1;
+	if (pair->padded_failed)
+		return CLASS_NARROW;
+	if (pair->kind == PUNCH_PATH_RELAYED)
+		return CLASS_RELAYED;
+	if (pair->silent)
+		return CLASS_SILENT;
+	return pair->kind == PUNCH_PATH_LAN ? CLASS_LAN : CLASS_DIRECT;
 }
 
 static uint32_t cost_of(const struct pair *pair)
@@ -28,10 +35,10 @@ static uint32_t cost_of(const struct pair *pair)
 	return pair->rtt_us > bonus ? pair->rtt_us - bonus : 0;
 }
 
-static bool better(const struct punch *p, const struct pair *a, const struct pair *than)
+static bool better(const struct pair *a, const struct pair *than)
 {
-	if (class_of(p, a) != class_of(p, than))
-		return class_of(p, a) > class_of(p, than);
+	if (class_of(a) != class_of(than))
+		return class_of(a) > class_of(than);
 	if (a->rtts < BETTER_RTTS || than->rtts < BETTER_RTTS)
 		return false;
 	return cost_of(a) + BETTER_US < cost_of(than) &&
@@ -48,7 +55,7 @@ static struct pair *best_of(struct punch *p)
 
 		if (pair->state != PAIR_VALID)
 			continue;
-		if (!best || better(p, pair, best))
+		if (!best || better(pair, best))
 			best = pair;
 		if (!is_offerer(p) && pair->use_number > (told ? told->use_number : 0))
 			told = pair;
@@ -80,7 +87,7 @@ static void rest_end(struct punch *p, const struct pair *chosen)
 		struct pair *pair = &p->pairs[i];
 
 		if (pair != chosen && pair->state < PAIR_VALID &&
-		    class_of(p, pair) <= class_of(p, chosen))
+		    class_of(pair) <= class_of(chosen))
 			pair->state = PAIR_DEAD;
 	}
 }
@@ -125,7 +132,7 @@ void choose_relay(struct punch *p, uint64_t now)
 
 	if (!p->has_leg)
 		return;
-	pair = pair_find(p, p->main[p->leg.relay.family == 6], &p->leg.relay);
+	pair = pair_find(p, p->leg_socket, &p->leg.relay);
 	if (p->leg.state == RELAY_LEG_REFUSED && pair) {
 		pair->state = PAIR_DEAD;
 		return;

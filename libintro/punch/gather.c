@@ -12,6 +12,8 @@
 #define TRIES 5u
 /* Gathering ends with what there is: an unreachable server must not keep a LAN peer waiting. */
 #define LIMIT_US 600000u
+/* A sequential port is stale after this: others have taken two, at 20 a second. */
+#define FRESH_US 100000u
 #define SECOND_WAIT_US 60000u	/* for the other server, once one has answered */
 
 static unsigned int family_of(const struct punch *p, uint16_t socket)
@@ -57,6 +59,42 @@ void gather_ask(struct punch *p, uint64_t now, uint16_t socket, unsigned int ser
 		ask_send(p, ask, now);
 		return;
 	}
+}
+
+bool gather_resample(struct punch *p, uint64_t now)
+{
+	if (p->nat.ports != NAT_PORTS_SEQUENTIAL || nat_easy(&p->nat) ||
+	    p->main[V4] == NO_SOCKET || now - p->gather.sampled_us < FRESH_US ||
+	    p->gather.probe != NO_SOCKET)
+		return false;
+	/* only a new flow shows the next port */
+	p->gather.probe = socket_want(p, 4, OUTPUT_BIND_ANY);
+	return p->gather.probe != NO_SOCKET;
+}
+
+static void probe_end(struct punch *p, uint64_t now)
+{
+	socket_close(p, p->gather.probe);
+	p->gather.probe = NO_SOCKET;
+	talk_sampled(p, now);
+}
+
+void gather_probe_opened(struct punch *p, uint64_t now)
+{
+	if (socket_is_open(p, p->gather.probe))
+		gather_ask(p, now, p->gather.probe, 0);
+	else
+		probe_end(p, now);
+}
+
+/* The furthest port on is the newest, whatever came back first. */
+static void learn_last(struct punch *p, uint64_t now, uint16_t port)
+{
+	int on = (int16_t)(uint16_t)(port - p->nat.last);
+
+	p->gather.sampled_us = now;
+	if (p->nat.last == 0 || on * p->nat.step > 0)
+		p->nat.last = port;
 }
 
 static bool asking(const struct punch *p, bool first_only)
@@ -176,10 +214,13 @@ void gather_timer(struct punch *p, uint64_t now)
 
 		if (!ask->active || ask->due_us > now)
 			continue;
-		if (ask->tries < TRIES && socket_is_open(p, ask->socket))
+		if (ask->tries < TRIES && socket_is_open(p, ask->socket)) {
 			ask_send(p, ask, now);
-		else
-			ask->active = false;
+			continue;
+		}
+		ask->active = false;
+		if (ask->socket == p->gather.probe)
+			probe_end(p, now);
 	}
 	gather_look(p, now);
 }
@@ -217,9 +258,12 @@ static void learn_seen(struct punch *p, uint64_t now, const struct ask *ask,
 
 	if (ask->tries == 1 && (p->gather.rtt_us == 0 || rtt < p->gather.rtt_us))
 		p->gather.rtt_us = rtt;
-	if (p->nat.ports == NAT_PORTS_SEQUENTIAL)
-		p->nat.last = seen->port;
-	if (ask->server == 0 && ask->socket == p->main[family]) {
+	if (p->nat.ports == NAT_PORTS_SEQUENTIAL &&
+	    (p->gather.going || ask->socket == p->gather.probe))
+		learn_last(p, now, seen->port);
+	if (ask->socket == p->gather.probe)
+		probe_end(p, now);
+	else if (ask->server == 0 && ask->socket == p->main[family]) {
 		struct address was = p->gather.reflexive[family];
 
 		p->gather.reflexive[family] = *seen;

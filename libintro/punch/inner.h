@@ -59,6 +59,8 @@ struct gather {
 	uint64_t limit_us;			/* when it ends with what there is */
 	struct address reflexive[FAMILIES];	/* of the main sockets */
 	struct address second;			/* what the other server saw */
+	uint64_t sampled_us;			/* when nat.last was seen */
+	uint16_t probe;				/* a socket that asks for it; NO_SOCKET: none */
 	uint32_t rtt_us;			/* the fastest server's */
 };
 
@@ -85,6 +87,7 @@ struct pair {
 	uint64_t heard_us;
 	uint32_t rtt_us;	/* smoothed; 0: not known */
 	unsigned int rtts;
+	bool silent;		/* the application sent, and nothing came back */
 	bool used;		/* offerer: a CHECK with PROBE_USE was answered */
 	uint32_t use_number;	/* answerer: of the last CHECK with PROBE_USE */
 	unsigned int padded_tries;
@@ -127,6 +130,7 @@ struct keep {
 	uint64_t lost_us;	/* since when no path works; 0: one does */
 	uint64_t again_us;	/* when the pairs are tried anew */
 	uint64_t use_us;	/* the next CHECK that says what was chosen */
+	uint64_t use_apart_us;
 	uint64_t padded_us;	/* the next CHECK as long as data */
 	uint64_t beat_us;	/* the next keepalive */
 	/* Where their NAT would be spoilt by what we sent from a new mapping before they knew
@@ -166,9 +170,11 @@ struct punch {
 	bool peer_open;			/* the other end has opened in this generation */
 	uint64_t known_us;		/* when both ends' candidates were first known; 0: not */
 	uint64_t retry_us;		/* offerer: when the generation counts as failed */
+	uint64_t refresh_us, refresh_end_us;	/* when an OFFER is told anew */
 
 	struct relay_leg leg;
 	bool has_leg;
+	uint16_t leg_socket;	/* stays the same in later generations */
 	struct pair pairs[PAIRS_MAX];
 	size_t pairs_n;
 	struct sent *sent;
@@ -223,6 +229,11 @@ void gather_begin(struct punch *p, uint64_t now, bool fresh);
 void gather_opened(struct punch *p, uint64_t now);
 void gather_timer(struct punch *p, uint64_t now);
 uint64_t gather_deadline(const struct punch *p);
+/* The probe's socket is open, or is not. */
+void gather_probe_opened(struct punch *p, uint64_t now);
+/* A sequential NAT's last port is not fresh any more: ask for it anew; true: an answer will
+ * come, and talk_sampled() is called. */
+bool gather_resample(struct punch *p, uint64_t now);
 /* Ask a server what it sees of this socket. */
 void gather_ask(struct punch *p, uint64_t now, uint16_t socket, unsigned int server);
 /* true: the message was an answer to one of ours. */
@@ -233,6 +244,8 @@ void gather_candidates(struct punch *p);
 
 /* talk.c */
 void talk_gathered(struct punch *p, uint64_t now);
+/* nat.last is fresh again. */
+void talk_sampled(struct punch *p, uint64_t now);
 void talk_signal(struct punch *p, uint64_t now, const void *bytes, size_t len);
 void talk_send(struct punch *p, enum signal_kind kind);
 void talk_timer(struct punch *p, uint64_t now);
@@ -259,7 +272,10 @@ void opener_send(struct punch *p, uint16_t socket, const struct address *to);
 bool sent_reserve(struct punch *p, uint32_t n);
 
 /* campaign.c */
+/* What is to be done, from what is known of both ends' NATs now. */
 void campaign_plan(struct punch *p);
+/* Their sequential NAT's last port was told anew. */
+void campaign_aim(struct punch *p);
 void campaign_begin(struct punch *p, uint64_t now);
 void campaign_released(struct punch *p, uint64_t now);
 void campaign_socket(struct punch *p, uint64_t now, uint16_t socket, bool open);

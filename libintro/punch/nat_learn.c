@@ -1,196 +1,208 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a NAT allocates external ports, from a dozen of them. Each rule accepts what the others
- * would show by chance in fewer than one of a thousand surveys.
+ * How a NAT allocates external ports, from what was seen of it (nat_learn_ports() of nat.h).
+ * Each kind is believed only where chance does not make it; what fits none is random.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "nat.h"
 
-#define ENOUGH 3u
-#define ENOUGH_FOR_SETS 8u
-#define PORT_MIN 1024u
-/* Others may take so many ports between two of ours, and so many a second. */
-#define FOREIGN_GAP 48
-#define FOREIGN_RATE 500.0
-/* A dozen ports within 4,096 of 64,512 are no accident. */
-#define BLOCK_MAX 4096u
-#define BLOCK_MIN 64u
+#define FEWEST 3u
+#define MANY 8u			/* for what is a matter of order or of parity */
+#define USUAL_LOW 1024u
+#define USUAL_HIGH 65535u
+/* So far may the ports of a sequence be apart on average, foreign ones between them included: a
+ * busy carrier's, or a few when there are few samples. */
+#define APART_MANY 1024u
+#define APART_FEW 16u
+/* Shorter than this, no rate is read from it. */
+#define RATE_SPAN_US 20000u
 
-static unsigned int count_addresses(const struct nat_sample *samples, size_t n)
+static uint8_t count_addresses(const struct nat_sample *samples, size_t n)
 {
-	unsigned int different = 0;
+	unsigned int count = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t k = 0;
+		size_t before = 0;
 
-		while (k < i && !address_same_ip(&samples[i].external, &samples[k].external))
-			k++;
-		different += k == i;
+		while (!address_same_ip(&samples[before].external, &samples[i].external))
+			before++;
+		if (before == i && count < UINT8_MAX)
+			count++;
 	}
-	return different;
+	return (uint8_t)count;
 }
 
-static bool preserving(const struct nat_sample *samples, size_t n)
+/* One in four may have found its port taken. */
+static bool is_preserving(const struct nat_sample *samples, size_t n)
 {
 	size_t same = 0;
 
 	for (size_t i = 0; i < n; i++)
-		same += samples[i].external.port == samples[i].internal;
-	/* a few are taken by others already */
-	return same * 4 >= n * 3;
+		same += samples[i].internal == samples[i].external.port;
+	return same >= FEWEST && n - same <= n / 4;
 }
 
-/* How far the port went on from one sample to the next, the short way round. */
-static int distance(const struct nat_sample *a, const struct nat_sample *b)
-{
-	return (int16_t)(uint16_t)(b->external.port - a->external.port);
-}
-
-static int own_flows(const struct nat_sample *a, const struct nat_sample *b)
-{
-	return b->flow > a->flow ? (int)(b->flow - a->flow) : 1;
-}
-
-/* Ports that others took between the two, were the step this; -1: it cannot be. */
-static int foreign_between(const struct nat_sample *a, const struct nat_sample *b, int step)
-{
-	int went = distance(a, b), others;
-	double seconds = (double)(b->sent_us - a->sent_us) / 1e6;
-
-	if (went % step != 0)
-		return -1;
-	others = went / step - own_flows(a, b);
-	return others < 0 || others > FOREIGN_GAP + FOREIGN_RATE * seconds ? -1 : others;
-}
-
-static bool sequential_by(struct nat *ret, const struct nat_sample *samples, size_t n, int step)
-{
-	double seconds = (double)(samples[n - 1].sent_us - samples[0].sent_us) / 1e6;
-	int foreign = 0, wrong = 0;
-
-	for (size_t i = 1; i < n; i++) {
-		int others = foreign_between(&samples[i - 1], &samples[i], step);
-
-		if (others < 0)
-			wrong++;
-		else
-			foreign += others;
-	}
-	/* the allocator may have come to its last port and begun again */
-	if (wrong > 1)
-		return false;
-	ret->ports = NAT_PORTS_SEQUENTIAL;
-	ret->step = (int16_t)step;
-	ret->last = samples[n - 1].external.port;
-	ret->foreign = seconds > 0 ? (uint16_t)(foreign / seconds < UINT16_MAX ?
-						foreign / seconds : UINT16_MAX) : 0;
-	return true;
-}
-
-/* The step is what most neighbours show, or a part of it where others are always in between. */
-static bool sequential(struct nat *ret, const struct nat_sample *samples, size_t n)
-{
-	int smallest = 0;
-
-	for (size_t i = 1; i < n; i++) {
-		int went = distance(&samples[i - 1], &samples[i]);
-
-		if (went != 0 && (smallest == 0 || abs(went) < abs(smallest)))
-			smallest = went;
-	}
-	/* the widest step first: 2 explains more than twice 1 does */
-	for (int part = 1; smallest != 0 && part <= abs(smallest) && part <= 4; part++) {
-		if (smallest % part == 0 && sequential_by(ret, samples, n, smallest / part))
-			return true;
-	}
-	return false;
-}
-
-static bool parity_kept(const struct nat_sample *samples, size_t n)
+static bool keeps_parity(const struct nat_sample *samples, size_t n)
 {
 	size_t odd = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if ((samples[i].external.port ^ samples[i].internal) & 1)
+		if ((samples[i].internal ^ samples[i].external.port) & 1)
 			return false;
 		odd += samples[i].internal & 1;
 	}
-	return odd >= 3 && n - odd >= 3;
+	return n >= MANY && odd > 0 && odd < n;
 }
 
-static void bounds(const struct nat_sample *samples, size_t n, uint32_t *low, uint32_t *high)
-{
-	*low = UINT16_MAX;
-	*high = 0;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t port = samples[i].external.port;
+/* ---- sequences ---- */
 
-		*low = port < *low ? port : *low;
-		*high = port > *high ? port : *high;
+/* What a sequence's samples add up to. */
+struct sequence {
+	uint32_t common;	/* greatest common divisor of the differences */
+	uint32_t ports, flows;	/* passed, and opened by ourselves meanwhile */
+	uint64_t span_us;
+};
+
+static uint32_t common_divisor(uint32_t a, uint32_t b)
+{
+	while (b != 0) {
+		uint32_t rest = a % b;
+
+		a = b;
+		b = rest;
 	}
+	return a;
 }
 
-/* Blocks are cut at multiples of their size; where none of a fitting size has all samples, what
- * lies around them. */
-static bool block(struct nat_ports_set *ret, uint32_t low, uint32_t high, size_t n)
+/* Our own new flows from one sample to the next one. */
+static uint32_t flows_between(const struct nat_sample *a, const struct nat_sample *b)
 {
-	uint32_t range = high - low + 1;
-	uint32_t likely = (uint32_t)((uint64_t)range * (n + 1) / (n - 1));
-	uint32_t size = BLOCK_MIN, margin = likely - range / 2;
+	return a->flow != 0 && b->flow > a->flow ? b->flow - a->flow : 1;
+}
 
-	if (likely > BLOCK_MAX)
+/* Adds up the differences in one direction (1, -1). One may be against it where there are many:
+ * the sequence began anew, or two packets overtook each other. */
+static bool add_up(const struct nat_sample *samples, size_t n, int direction,
+		   struct sequence *ret)
+{
+	struct sequence sum = { 0 };
+	unsigned int against = 0, along = 0;
+
+	for (size_t i = 1; i < n; i++) {
+		const struct nat_sample *a = &samples[i - 1], *b = &samples[i];
+		int apart = (b->external.port - a->external.port) * direction;
+
+		if (apart <= 0) {
+			against++;
+			continue;
+		}
+		along++;
+		sum.common = common_divisor(sum.common, (uint32_t)apart);
+		sum.ports += (uint32_t)apart;
+		sum.flows += flows_between(a, b);
+		sum.span_us += b->sent_us > a->sent_us ? b->sent_us - a->sent_us : 0;
+	}
+	if (against > (n >= MANY ? 1 : 0) || along == 0 ||
+	    sum.ports > along * (n >= MANY ? APART_MANY : APART_FEW))
 		return false;
-	while (size < range || low / size != high / size)
-		size *= 2;
-	if (size <= 2 * likely) {
-		if (size < range * (n + 1) / n && size < BLOCK_MAX)
-			size *= 2;
-		*ret = (struct nat_ports_set){ (uint16_t)(low / size * size),
-					       (uint16_t)(low / size * size + size - 1), 1 };
-	} else {
-		*ret = (struct nat_ports_set){ (uint16_t)(low > margin ? low - margin : 1),
-					       (uint16_t)(high + margin < UINT16_MAX ?
-								  high + margin : UINT16_MAX), 1 };
-	}
-	if (ret->low == 0)
-		ret->low = 1;
+	*ret = sum;
 	return true;
 }
 
-/* The upper half, or quarter, where all of them are there. */
-static uint16_t low_of(uint32_t lowest, size_t n)
+/* Whether each difference has room for our own flows at this step. */
+static bool step_fits(const struct nat_sample *samples, size_t n, int direction, uint32_t step)
 {
-	if (n < 12 || lowest < 32768)
-		return PORT_MIN;
-	return lowest < 49152 ? 32768 : 49152;
+	for (size_t i = 1; i < n; i++) {
+		const struct nat_sample *a = &samples[i - 1], *b = &samples[i];
+		int apart = (b->external.port - a->external.port) * direction;
+
+		if (apart > 0 && (uint32_t)apart / step < flows_between(a, b))
+			return false;
+	}
+	return true;
+}
+
+static bool learn_sequence(struct nat *ret, const struct nat_sample *samples, size_t n,
+			   int direction)
+{
+	struct sequence sum;
+	uint32_t step, foreign;
+	uint64_t rate;
+
+	if (!add_up(samples, n, direction, &sum))
+		return false;
+	step = sum.common;
+	/* of flows that nobody saw from outside there were more than one between any two */
+	while (step > 1 && (sum.common % step != 0 ||
+			    !step_fits(samples, n, direction, step)))
+		step--;
+	foreign = sum.ports / step > sum.flows ? sum.ports / step - sum.flows : 0;
+	if (sum.span_us < RATE_SPAN_US)
+		sum.span_us = RATE_SPAN_US;
+	rate = foreign * UINT64_C(1000000) / sum.span_us;
+	ret->ports = NAT_PORTS_SEQUENTIAL;
+	ret->step = (int16_t)((int)step * direction);
+	ret->last = samples[n - 1].external.port;
+	ret->foreign = rate > UINT16_MAX ? UINT16_MAX : (uint16_t)rate;
+	return true;
+}
+
+/* ---- blocks ---- */
+
+/* The largest block that chance does not make of so many random ports. */
+static uint32_t largest_block(size_t n)
+{
+	return n >= MANY ? 8192 : n > MANY / 2 ? 2048 : 512;
+}
+
+/* The aligned power of two that they lie in, or the two neighbours where they lie across. */
+static bool learn_block(struct nat *ret, const struct nat_sample *samples, size_t n)
+{
+	uint32_t low = UINT16_MAX, high = 0, size = 1, first, last;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t port = samples[i].external.port;
+
+		low = port < low ? port : low;
+		high = port > high ? port : high;
+	}
+	while (size < high - low + 1)
+		size *= 2;
+	if (size > largest_block(n))
+		return false;
+	first = low / size * size;
+	last = high / size * size + size - 1;
+	ret->ports = NAT_PORTS_BLOCK;
+	ret->set = (struct nat_ports_set){
+		.low = (uint16_t)(first > 0 ? first : 1),
+		.high = (uint16_t)last,
+		.stride = 1,
+	};
+	return true;
 }
 
 void nat_learn_ports(struct nat *ret, const struct nat_sample *samples, size_t n)
 {
-	uint32_t low, high;
-
-	if (n < ENOUGH)
-		return;
-	ret->addresses = (uint8_t)count_addresses(samples, n);
+	ret->ports = NAT_PORTS_UNKNOWN;
 	ret->set = (struct nat_ports_set){ 0 };
-	if (preserving(samples, n)) {
+	ret->step = 0;
+	ret->last = 0;
+	ret->foreign = 0;
+	ret->addresses = count_addresses(samples, n);
+	if (n < FEWEST)
+		return;
+	if (is_preserving(samples, n)) {
 		ret->ports = NAT_PORTS_PRESERVING;
 		return;
 	}
-	if (sequential(ret, samples, n))
+	if (learn_sequence(ret, samples, n, 1) || learn_sequence(ret, samples, n, -1) ||
+	    learn_block(ret, samples, n))
 		return;
-	bounds(samples, n, &low, &high);
-	ret->ports = NAT_PORTS_RANDOM;
-	ret->set = (struct nat_ports_set){ low_of(low, n), UINT16_MAX, 1 };
-	if (n < ENOUGH_FOR_SETS)
-		return;
-	if (block(&ret->set, low, high, n)) {
-		ret->ports = NAT_PORTS_BLOCK;
-	} else if (parity_kept(samples, n)) {
-		ret->ports = NAT_PORTS_PARITY;
-		ret->set.high = UINT16_MAX - 1;
-		ret->set.stride = 2;
-	}
+	ret->ports = keeps_parity(samples, n) ? NAT_PORTS_PARITY : NAT_PORTS_RANDOM;
+	ret->set = (struct nat_ports_set){
+		.low = USUAL_LOW,
+		.high = USUAL_HIGH,
+		.stride = ret->ports == NAT_PORTS_PARITY ? 2 : 1,
+	};
 }

@@ -12,8 +12,10 @@
 #define GRID_LN 5.3		/* P = 99.5 % */
 #define GRID_PRODUCT_MAX 1000000u
 
-/* A sequential port is told in OFFER or ANSWER and used a signalling round later. */
-#define AGE_S 0.3
+/* A sequential port is told in OFFER or ANSWER and used a signalling round later; of what others
+ * take a survey sees the last few milliseconds only, and more is to be expected. */
+#define AGE_S 0.4
+#define FOREIGN_MIN 20.0
 #define WINDOW_MIN 8u
 #define WINDOW_MAX 64u
 /* Two sequential NATs meet at this port behind the last one seen. */
@@ -64,7 +66,7 @@ unsigned int plan_fan(uint32_t ports)
 /* As many as others take meanwhile, with four deviations, and some for our own flows. */
 static uint32_t window_of(const struct nat *nat)
 {
-	double expected = nat->foreign * AGE_S;
+	double expected = (nat->foreign > FOREIGN_MIN ? nat->foreign : FOREIGN_MIN) * AGE_S;
 	double wide = expected + 4 * sqrt(expected) + WINDOW_MIN;
 
 	return wide < WINDOW_MAX ? (uint32_t)wide : WINDOW_MAX;

@@ -85,8 +85,8 @@ int punch_new(struct punch **ret, const struct punch_config *config, uint64_t no
 	copy_locals(p, config->locals, config->locals_n);
 	random_init(&p->random, config->seed);
 	p->nat = config->nat;
-	p->retry_us = p->campaign.due_us = NEVER;
-	p->keep.spare = NO_SOCKET;
+	p->retry_us = p->refresh_us = p->campaign.due_us = NEVER;
+	p->keep.spare = p->gather.probe = NO_SOCKET;
 	p->rung = "checks";
 	if (open_mains(p) < 0 || !sent_reserve(p, SENT_FIRST)) {
 		punch_free(p);
@@ -94,6 +94,7 @@ int punch_new(struct punch **ret, const struct punch_config *config, uint64_t no
 	}
 	if (config->relay.family) {
 		p->has_leg = true;
+		p->leg_socket = p->main[config->relay.family == 6];
 		relay_leg_init(&p->leg, &config->relay, &p->random, now_us);
 	}
 	make_keys(p);
@@ -163,6 +164,8 @@ void punch_opened(struct punch *p, uint64_t now_us, uint16_t socket, const struc
 	p->sockets.list[socket].port = error < 0 ? 0 : local->port;
 	if (socket == p->main[V4] || socket == p->main[V6])
 		gather_opened(p, now_us);
+	else if (socket == p->gather.probe)
+		gather_probe_opened(p, now_us);
 	else if (socket == p->keep.spare)
 		keep_spare_open(p, now_us);
 	else
@@ -229,7 +232,7 @@ void fail(struct punch *p, uint64_t now, enum punch_reason reason)
 
 static struct pair *relayed_pair(struct punch *p)
 {
-	return pair_find(p, p->main[p->leg.relay.family == 6], &p->leg.relay);
+	return pair_find(p, p->leg_socket, &p->leg.relay);
 }
 
 /* The engine's own: 16 to 63 (RFC 7983 leaves them to us). */
@@ -244,7 +247,7 @@ static enum punch_got from_relay(struct punch *p, uint64_t now, const uint8_t *b
 	struct pair *pair = relayed_pair(p);
 
 	if (is_control(bytes, len)) {
-		check_receive(p, now, p->main[p->leg.relay.family == 6], &p->leg.relay, true,
+		check_receive(p, now, p->leg_socket, &p->leg.relay, true,
 			      bytes, len);
 		return PUNCH_MINE;
 	}
@@ -324,7 +327,7 @@ static void leg_timer(struct punch *p, uint64_t now)
 	size_t len;
 
 	while (p->has_leg && (len = relay_leg_next(&p->leg, now, out)) > 0)
-		send_bytes(p, p->main[p->leg.relay.family == 6], &p->leg.relay, 0, out, len);
+		send_bytes(p, p->leg_socket, &p->leg.relay, 0, out, len);
 }
 
 void punch_timer(struct punch *p, uint64_t now_us)
@@ -352,6 +355,7 @@ uint64_t punch_deadline(const struct punch *p)
 	earlier(&deadline, pairs_deadline(p));
 	earlier(&deadline, keep_deadline(p));
 	earlier(&deadline, p->retry_us);
+	earlier(&deadline, p->refresh_us);
 	return deadline;
 }
 

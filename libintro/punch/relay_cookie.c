@@ -26,10 +26,7 @@ static void rotate(struct relay_cookies *c, uint64_t now_us)
 
 	if (slot <= c->slot)
 		return;
-	if (slot == c->slot + 1)
-		memcpy(c->secrets[1], c->secrets[0], sizeof c->secrets[0]);
-	else
-		random_bytes(&c->random, c->secrets[1], sizeof c->secrets[1]);
+	memcpy(c->secrets[1], c->secrets[0], sizeof c->secrets[0]);
 	random_bytes(&c->random, c->secrets[0], sizeof c->secrets[0]);
 	c->slot = slot;
 }

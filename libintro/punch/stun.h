@@ -16,7 +16,6 @@
 #define STUN_PORT 3478u
 #define STUN_HEADER_BYTES 20u
 #define STUN_ID_BYTES 12u		/* transaction id */
-#define STUN_COOKIE 0x2112a442u
 #define STUN_MESSAGE_MAX 1280u		/* bytes: what is longer is refused (the IPv6 MTU) */
 
 /* RFC 8489, section 5: method and class, as the first 14 bits spell them. */
@@ -30,8 +29,8 @@ enum stun_type {
 enum stun_attribute {
 	STUN_MAPPED_ADDRESS = 0x0001,
 	STUN_CHANGE_REQUEST = 0x0003,		/* RFC 5780, 7.2 */
-	STUN_SOURCE_ADDRESS = 0x0004,		/* RFC 3489, 11.2.5, as the next one is */
-	STUN_CHANGED_ADDRESS = 0x0005,
+	STUN_SOURCE_ADDRESS = 0x0004,		/* RFC 3489, with the next one: */
+	STUN_CHANGED_ADDRESS = 0x0005,		/* what 5780 calls ORIGIN and OTHER */
 	STUN_USERNAME = 0x0006,
 	STUN_MESSAGE_INTEGRITY = 0x0008,
 	STUN_ERROR_CODE = 0x0009,
@@ -64,11 +63,10 @@ enum stun_attribute {
 /* A parsed message. Pointers point into the packet. */
 struct stun_message {
 	uint16_t type;			/* enum stun_type, or another method and class */
-	uint32_t cookie;		/* STUN_COOKIE, or the first bytes of an RFC 3489 id */
 	uint8_t id[STUN_ID_BYTES];
 	struct address mapped;		/* XOR-MAPPED-ADDRESS, else MAPPED-ADDRESS */
-	struct address origin;		/* RESPONSE-ORIGIN */
-	struct address other;		/* OTHER-ADDRESS */
+	struct address origin;		/* RESPONSE-ORIGIN, else SOURCE-ADDRESS */
+	struct address other;		/* OTHER-ADDRESS, else CHANGED-ADDRESS */
 	struct address alternate;	/* ALTERNATE-SERVER */
 	uint32_t change;		/* CHANGE-REQUEST: STUN_CHANGE_IP | STUN_CHANGE_PORT */
 	bool has_change;
@@ -89,7 +87,7 @@ struct stun_message {
 bool stun_looks(const void *packet, size_t len);
 
 /* 0, or -EPROTO: not a whole well-formed message, an attribute beyond its end or of the wrong
- * size, a wrong FINGERPRINT. A message without the cookie is one of RFC 3489. */
+ * size, a wrong FINGERPRINT. */
 int stun_parse(const void *packet, size_t len, struct stun_message *ret);
 
 /* Of a parsed packet: whether its MESSAGE-INTEGRITY(-SHA256), the stronger if both are there, is
@@ -113,9 +111,6 @@ struct stun_writer {
 
 void stun_begin(struct stun_writer *w, void *buf, size_t size, uint16_t type,
 		const uint8_t id[static STUN_ID_BYTES]);
-/* An answer to this request: its transaction id, and cookie. */
-void stun_begin_answer(struct stun_writer *w, void *buf, size_t size, uint16_t type,
-		       const struct stun_message *request);
 void stun_put(struct stun_writer *w, uint16_t attribute, const void *value, size_t len);
 void stun_put_u32(struct stun_writer *w, uint16_t attribute, uint32_t value);
 /* Plain (MAPPED-ADDRESS, OTHER-ADDRESS, ...) or, for XOR-MAPPED-ADDRESS, masked. */

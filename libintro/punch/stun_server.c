@@ -1,84 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The answers of stun_server.h.
+ * The answers of stun_server.h. Clients of RFC 3489, whose requests have no magic cookie but four
+ * more bytes of transaction id, are answered with the attributes of that time.
  */
 #include "stun_server.h"
 
 #include <string.h>
 
-#include "bytes.h"
 #include "etiquette.h"
 
-static void begin(struct stun_writer *w, struct stun_answer *a, uint16_t type,
-		  const struct stun_message *request)
+#define IP4_BYTES 12u	/* of an address attribute, its header included */
+#define IP6_BYTES 24u
+#define FINGERPRINT_BYTES 8u
+
+static bool can_change(const struct stun_server *server, unsigned int ip, unsigned int port,
+		       uint32_t change)
 {
-	stun_begin_answer(w, a->bytes, sizeof a->bytes, type, request);
+	unsigned int to_ip = change & STUN_CHANGE_IP ? !ip : ip;
+	unsigned int to_port = change & STUN_CHANGE_PORT ? !port : port;
+
+	return server->at[to_ip][to_port].family != 0;
 }
 
-/* Append an address while the answer stays within what the request pays for. */
-static void put_within(struct stun_writer *w, uint16_t attribute, const struct address *a,
-		       size_t limit)
+static bool answer_error(struct stun_answer *ret, const struct stun_message *m, uint16_t code,
+			 const char *reason)
 {
-	if (w->used + 8 + address_ip_bytes(a) <= limit)
-		stun_put_address(w, attribute, a);
+	struct stun_writer w;
+	uint8_t types[2 * STUN_UNKNOWN_MAX];
+	int len;
+
+	for (unsigned int i = 0; i < m->unknown_n; i++) {
+		types[2 * i] = (uint8_t)(m->unknown[i] >> 8);
+		types[2 * i + 1] = (uint8_t)m->unknown[i];
+	}
+	stun_begin(&w, ret->bytes, sizeof ret->bytes, STUN_BINDING_ERROR, m->id);
+	stun_put_error(&w, code, reason);
+	if (m->unknown_n > 0)
+		stun_put(&w, STUN_UNKNOWN_ATTRIBUTES, types, 2 * m->unknown_n);
+	if (m->has_fingerprint)
+		stun_put_fingerprint(&w);
+	len = stun_finish(&w);
+	if (len < 0)
+		return false;
+	ret->len = (size_t)len;
+	return true;
 }
 
-static void refuse_unknown(struct stun_writer *w, struct stun_answer *ret,
-			   const struct stun_message *m, size_t limit)
-{
-	uint8_t list[2 * STUN_UNKNOWN_MAX];
+/* The names of an answer's addresses. */
+struct names {
+	uint16_t mapped, origin, other;
+};
+static const struct names current = {
+	STUN_XOR_MAPPED_ADDRESS, STUN_RESPONSE_ORIGIN, STUN_OTHER_ADDRESS,
+};
+static const struct names classic = {
+	STUN_MAPPED_ADDRESS, STUN_SOURCE_ADDRESS, STUN_CHANGED_ADDRESS,
+};
 
-	for (unsigned int i = 0; i < m->unknown_n; i++)
-		put_be16(list + 2 * i, m->unknown[i]);
-	begin(w, ret, STUN_BINDING_ERROR, m);
-	stun_put_error(w, 420, "");
-	if (w->used + 4 + ((2 * m->unknown_n + 3) & ~3u) <= limit)
-		stun_put(w, STUN_UNKNOWN_ATTRIBUTES, list, 2 * m->unknown_n);
+/* budget: bytes that the whole answer may have. */
+static bool answer_success(struct stun_answer *ret, const struct stun_message *m,
+			   const struct names *names, const struct address *from,
+			   const struct address *origin, const struct address *other,
+			   size_t budget)
+{
+	struct stun_writer w;
+	size_t each = from->family == 4 ? IP4_BYTES : IP6_BYTES;
+	size_t need = STUN_HEADER_BYTES + each + (m->has_fingerprint ? FINGERPRINT_BYTES : 0);
+	int len;
+
+	stun_begin(&w, ret->bytes, sizeof ret->bytes, STUN_BINDING_SUCCESS, m->id);
+	stun_put_address(&w, names->mapped, from);
+	if (other->family != 0 && need + each <= budget) {
+		stun_put_address(&w, names->other, other);
+		need += each;
+	}
+	if (origin->family != 0 && need + each <= budget)
+		stun_put_address(&w, names->origin, origin);
+	if (m->has_fingerprint)
+		stun_put_fingerprint(&w);
+	len = stun_finish(&w);
+	if (len < 0)
+		return false;
+	ret->len = (size_t)len;
+	return true;
+}
+
+static bool answer(const struct stun_server *server, struct stun_answer *ret,
+		   struct stun_message *m, const struct names *names, size_t budget)
+{
+	unsigned int ip = ret->ip, port = ret->port;
+	struct address from = ret->to;
+
+	if (!can_change(server, ip, port, m->change) && m->unknown_n < STUN_UNKNOWN_MAX)
+		m->unknown[m->unknown_n++] = STUN_CHANGE_REQUEST;
+	if (m->unknown_n > 0)
+		return answer_error(ret, m, 420, "Unknown Attribute");
+	if (m->response_port != 0 && m->padding != 0)
+		return answer_error(ret, m, 400, "Bad Request");
+	if (m->change & STUN_CHANGE_IP)
+		ret->ip = !ip;
+	if (m->change & STUN_CHANGE_PORT)
+		ret->port = !port;
+	if (m->response_port != 0)
+		ret->to.port = m->response_port;
+	return answer_success(ret, m, names, &from, &server->at[ret->ip][ret->port],
+			      &server->at[!ip][!port], budget);
 }
 
 bool stun_server_answer(const struct stun_server *server, unsigned int ip, unsigned int port,
 			const struct address *from, const void *packet, size_t len,
 			struct stun_answer *ret)
 {
-	size_t limit = len * ETIQUETTE_AMPLIFICATION;
-	struct stun_answer a = { .ip = ip, .port = port, .to = *from };
+	static const uint8_t cookie[] = { 0x21, 0x12, 0xa4, 0x42 };
+	struct stun_answer made = { .ip = ip, .port = port, .to = *from };
+	const uint8_t *request = packet;
+	uint8_t copy[STUN_MESSAGE_MAX];
 	struct stun_message m;
-	struct stun_writer w;
-	const struct address *other = &server->at[!ip][!port];
-	bool classic;
-	int n;
+	bool old;
 
-	if (stun_parse(packet, len, &m) < 0 || m.type != STUN_BINDING_REQUEST)
+	if (len < STUN_HEADER_BYTES || len > sizeof copy || from->port == 0)
 		return false;
-	classic = m.cookie != STUN_COOKIE;
-	if (m.change & STUN_CHANGE_IP)
-		a.ip = !ip;
-	if (m.change & STUN_CHANGE_PORT)
-		a.port = !port;
-	if (server->at[a.ip][a.port].family == 0) {
-		/* RFC 5780, 6.1: an attribute that this server cannot honour */
-		m.unknown[0] = STUN_CHANGE_REQUEST;
-		m.unknown_n = 1;
-		a.ip = ip;
-		a.port = port;
-	}
-	if (m.unknown_n > 0) {
-		refuse_unknown(&w, &a, &m, limit);
-	} else {
-		begin(&w, &a, STUN_BINDING_SUCCESS, &m);
-		stun_put_address(&w, classic ? STUN_MAPPED_ADDRESS : STUN_XOR_MAPPED_ADDRESS, from);
-		if (other->family)
-			put_within(&w, classic ? STUN_CHANGED_ADDRESS : STUN_OTHER_ADDRESS, other,
-				   limit);
-		put_within(&w, classic ? STUN_SOURCE_ADDRESS : STUN_RESPONSE_ORIGIN,
-			   &server->at[a.ip][a.port], limit);
-		if (m.response_port)
-			a.to.port = m.response_port;
-	}
-	n = stun_finish(&w);
-	if (n < 0 || (size_t)n > limit)
+	memcpy(copy, request, len);
+	memcpy(copy + 4, cookie, sizeof cookie);
+	old = memcmp(request + 4, cookie, sizeof cookie) != 0;
+	if (stun_parse(copy, len, &m) < 0 || m.type != STUN_BINDING_REQUEST ||
+	    (old && m.has_fingerprint))
 		return false;
-	a.len = (size_t)n;
-	*ret = a;
+	if (!answer(server, &made, &m, old ? &classic : &current,
+		    len * ETIQUETTE_AMPLIFICATION))
+		return false;
+	memcpy(made.bytes + 4, request + 4, sizeof cookie);
+	*ret = made;
 	return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A STUN server without sockets: it answers Binding requests, and as RFC 5780 has it from
- * another of its addresses where it has them; clients of RFC 3489 are answered as they expect.
- * Stateless: one request, at most one answer. For the relay and STUN roles, and the simulator.
+ * another of its addresses where it has them. Stateless: one request, at most one answer. For
+ * the relay and STUN roles, and for the simulator.
  *
  * No answer is longer than three times its request, so that a forged source gains little: what
  * does not fit is left out, XOR-MAPPED-ADDRESS last.

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The survey's machine: which question follows which answer, and what they come to. The
- * questions themselves (a request, its repetitions, its answer) are in survey_ask.c.
- *
- * Everything begins at once and in parallel, on sockets that do not disturb each other; what
- * needs the server's other address waits for the first answer, which tells it.
+ * The survey's machine (survey.h): its sockets, its transactions, its end. What is asked is in
+ * survey_plan.c, what the answers mean in survey_judge.c.
  */
 #include "survey.h"
 
@@ -12,33 +9,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "survey_inner.h"
+#include "survey_core.h"
 
-/* ---- begin and end ---- */
+#define DUMMY_BYTES 8u
+/* To ask for the last mapping of all, beyond the longest silence. */
+#define LIFETIME_MORE_US 3000000u
 
 int survey_new(struct survey **ret, const struct survey_config *config, uint64_t now_us)
 {
 	struct survey *s;
 
-	if (config->servers[0].family == 0)
+	if (config->servers[0].family == 0 ||
+	    (config->servers[1].family != 0 &&
+	     config->servers[1].family != config->servers[0].family))
 		return -EINVAL;
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
 	s->config = *config;
-	s->locals_n = config->locals_n < SURVEY_LOCALS ? config->locals_n : SURVEY_LOCALS;
-	if (s->locals_n > 0)
-		memcpy(s->locals, config->locals, s->locals_n * sizeof *s->locals);
-	s->begun_us = now_us;
+	s->config.locals = NULL;
+	if (config->locals_n > 0) {
+		s->locals = calloc(config->locals_n, sizeof *s->locals);
+		if (!s->locals) {
+			free(s);
+			return -ENOMEM;
+		}
+		memcpy(s->locals, config->locals, config->locals_n * sizeof *s->locals);
+	}
 	random_init(&s->random, config->seed);
-	for (uint16_t socket = SOCKET_MAP; socket < SOCKETS; socket++) {
-		if (socket != SOCKET_LOW || config->low_ports)
-			survey_want(s, socket);
-	}
-	for (uint16_t i = 0; i < LIFETIMES; i++) {
-		if (survey_lifetimes_s[i] * UINT64_C(1000000) <= config->lifetime_us)
-			survey_want(s, (uint16_t)(SOCKET_LIFE + i));
-	}
+	s->end_us = now_us + config->limit_us;
+	plan_begin(s, now_us);
 	*ret = s;
 	return 0;
 }
@@ -48,244 +48,260 @@ void survey_free(struct survey *s)
 	if (!s)
 		return;
 	output_free(&s->out);
+	free(s->locals);
 	free(s);
 }
 
-static void survey_end(struct survey *s)
+void survey_open(struct survey *s, uint16_t socket, enum output_bind bind)
 {
-	struct output o = { .kind = OUTPUT_CLOSE };
+	struct output o = {
+		.kind = OUTPUT_OPEN,
+		.socket = socket,
+		.family = s->config.servers[0].family,
+		.bind = bind,
+	};
+
+	s->sockets[socket].state = SOCKET_OPENING;
+	output_put(&s->out, &o);
+}
+
+struct survey_ask *survey_ask(struct survey *s, enum purpose purpose, uint16_t socket,
+			      const struct address *to, uint64_t start_us)
+{
+	struct survey_ask *ask;
+
+	if (s->asks_n == SURVEY_ASKS)
+		return NULL;
+	ask = &s->asks[s->asks_n++];
+	*ask = (struct survey_ask){ .purpose = purpose, .socket = socket, .expected = *to };
+	stun_ask_begin(&ask->stun, &s->random, to, start_us);
+	if (s->rtt_us > 0)
+		ask->stun.apart_us = s->rtt_us * 2 > STUN_ASK_APART_MIN_US ? s->rtt_us * 2 :
+									     STUN_ASK_APART_MIN_US;
+	if (s->sockets[socket].state == SOCKET_FAILED)
+		ask->state = ASK_FAILED;
+	return ask;
+}
+
+/* ---- sending ---- */
+
+static void put(struct survey *s, uint64_t now_us, uint16_t socket, const struct address *to,
+		uint8_t ttl, const uint8_t *bytes, size_t len)
+{
+	struct output o = {
+		.kind = OUTPUT_SEND,
+		.socket = socket,
+		.ttl = ttl,
+		.to = *to,
+		.len = len,
+		.bytes = bytes,
+	};
+
+	output_put(&s->out, &o);
+	for (size_t i = 0; i < s->flows_n; i++) {
+		if (s->flows[i].socket == socket && address_equal(&s->flows[i].to, to))
+			return;
+	}
+	if (s->flows_n < SURVEY_FLOWS)
+		s->flows[s->flows_n++] = (struct flow){ socket, *to, now_us };
+}
+
+static void send_ask(struct survey *s, struct survey_ask *ask, uint64_t now_us)
+{
+	static const uint8_t dummy[DUMMY_BYTES];
+	uint8_t bytes[STUN_ASK_BYTES];
+
+	if (ask->stun.tries == 1)
+		ask->sent_us = now_us;
+	if (ask->purpose == ASK_TTL)
+		put(s, now_us, ask->socket, &s->other, ask->number, dummy, sizeof dummy);
+	put(s, now_us, ask->socket, &ask->stun.to, 0, bytes, stun_ask_write(&ask->stun, bytes));
+}
+
+static void tick_ask(struct survey *s, struct survey_ask *ask, uint64_t now_us)
+{
+	if (ask->state != ASK_ASKING || s->sockets[ask->socket].state == SOCKET_OPENING)
+		return;
+	/* poison is given once: it must not come again after ours has gone there */
+	if (ask->purpose == ASK_POISON && ask->stun.tries == 1 && now_us >= ask->stun.next_us) {
+		ask->state = ASK_SILENT;
+		return;
+	}
+	switch (stun_ask_due(&ask->stun, now_us)) {
+	case STUN_ASK_SEND:
+		send_ask(s, ask, now_us);
+		break;
+	case STUN_ASK_SILENT:
+		ask->state = ASK_SILENT;
+		break;
+	case STUN_ASK_WAIT:
+		break;
+	}
+}
+
+/* ---- the end ---- */
+
+static void end(struct survey *s)
+{
+	s->over = true;
+	for (uint16_t i = 1; i < SURVEY_SOCKETS; i++) {
+		struct output o = { .kind = OUTPUT_CLOSE, .socket = i };
+
+		if (s->sockets[i].state == SOCKET_OPENING || s->sockets[i].state == SOCKET_OPEN)
+			output_put(&s->out, &o);
+		s->sockets[i].state = SOCKET_NONE;
+	}
+}
+
+/* After a silence that a mapping did not outlive no longer one is of interest. */
+static bool is_wanted(const struct survey *s, const struct survey_ask *ask)
+{
+	if (ask->state != ASK_ASKING)
+		return false;
+	for (size_t i = 0; ask->purpose == ASK_ALIVE && i < s->asks_n; i++) {
+		const struct survey_ask *shorter = &s->asks[i];
+
+		if (shorter->purpose == ASK_ALIVE && shorter->number < ask->number &&
+		    shorter->state != ASK_ASKING && shorter->state != ASK_ANSWERED)
+			return false;
+	}
+	return true;
+}
+
+static void run(struct survey *s, uint64_t now_us)
+{
+	bool wanted = false;
 
 	if (s->over)
 		return;
-	s->over = true;
-	for (uint16_t socket = SOCKET_MAP; socket < SOCKETS_ALL; socket++) {
-		o.socket = socket;
-		if (s->sockets[socket].wanted)
-			output_put(&s->out, &o);
-	}
-}
-
-/* ---- what is known ---- */
-
-static const struct address *seen(const struct survey *s, unsigned int ask)
-{
-	return s->asks[ask].state == ASK_ANSWERED ? &s->asks[ask].mapped : NULL;
-}
-
-static bool is_local(const struct survey *s, const struct address *a)
-{
-	for (size_t i = 0; i < s->locals_n; i++) {
-		if (address_same_ip(&s->locals[i], a))
-			return true;
-	}
-	return false;
-}
-
-/* RFC 5780, section 4.3. */
-static void learn_mapping(struct survey *s)
-{
-	const struct address *first = seen(s, ASK_MAP), *second = seen(s, ASK_MAP_IP);
-	const struct address *third = seen(s, ASK_MAP_BOTH);
-
-	if (!first)
+	if (now_us >= s->end_us) {
+		end(s);
 		return;
-	s->nat.external = *first;
-	if (is_local(s, first))
-		s->nat.mapping = NAT_MAPPING_NONE;
-	else if (!second)
-		s->nat.mapping = NAT_MAPPING_UNKNOWN;
-	else if (address_equal(first, second))
-		s->nat.mapping = NAT_MAPPING_ENDPOINT_INDEPENDENT;
-	else if (third && address_equal(second, third))
-		s->nat.mapping = NAT_MAPPING_ADDRESS_DEPENDENT;
-	else
-		s->nat.mapping = NAT_MAPPING_ADDRESS_PORT_DEPENDENT;
-}
-
-/* Section 4.4. */
-static void learn_filtering(struct survey *s)
-{
-	if (s->asks[ASK_FILTER_BOTH].state == ASK_ANSWERED)
-		s->nat.filtering = NAT_FILTERING_ENDPOINT_INDEPENDENT;
-	else if (s->asks[ASK_FILTER_BOTH].state != ASK_SILENT)
-		s->nat.filtering = NAT_FILTERING_UNKNOWN;
-	else if (s->asks[ASK_FILTER_PORT].state == ASK_ANSWERED)
-		s->nat.filtering = NAT_FILTERING_ADDRESS_DEPENDENT;
-	else if (s->asks[ASK_FILTER_PORT].state == ASK_SILENT)
-		s->nat.filtering = NAT_FILTERING_ADDRESS_PORT_DEPENDENT;
-}
-
-/* What came early was dropped: does our own packet still get the port that others get? */
-static void learn_poison(struct survey *s)
-{
-	const struct address *before = seen(s, ASK_FILTER), *after = seen(s, ASK_POISON);
-
-	if (s->nat.filtering == NAT_FILTERING_ENDPOINT_INDEPENDENT ||
-	    s->nat.mapping == NAT_MAPPING_NONE)
-		s->nat.poisoned = NAT_NO;
-	else if (before && after && s->nat.mapping == NAT_MAPPING_ENDPOINT_INDEPENDENT)
-		s->nat.poisoned = address_equal(before, after) ? NAT_NO : NAT_YES;
-}
-
-static void learn_ttl(struct survey *s)
-{
-	if (s->nat.filtering == NAT_FILTERING_ENDPOINT_INDEPENDENT)
+	}
+	for (size_t i = 0; i < s->asks_n; i++)
+		tick_ask(s, &s->asks[i], now_us);
+	for (size_t i = 0; i < s->asks_n && !wanted; i++)
+		wanted = is_wanted(s, &s->asks[i]);
+	if (wanted)
 		return;
-	for (unsigned int i = 0; i < TTLS && s->nat.ttl == 0; i++) {
-		if (s->asks[ASK_TTL + i].state == ASK_ANSWERED)
-			s->nat.ttl = (uint8_t)(i + 1);
+	for (size_t i = 0; i < s->asks_n; i++) {
+		if (s->asks[i].state == ASK_ASKING)
+			s->asks[i].state = ASK_SILENT;
 	}
+	end(s);
 }
 
-static void learn_low(struct survey *s)
-{
-	const struct address *a = seen(s, ASK_LOW);
-
-	if (a && s->nat.ports != NAT_PORTS_PRESERVING && s->nat.ports != NAT_PORTS_UNKNOWN)
-		s->nat.low_ports = a->port >= 600 && a->port < 1024 ? NAT_YES : NAT_NO;
-}
-
-static void learn_hairpin(struct survey *s)
-{
-	if (s->asks[ASK_HAIRPIN].state == ASK_ANSWERED)
-		s->nat.hairpin = NAT_YES;
-	else if (s->asks[ASK_HAIRPIN].state == ASK_SILENT)
-		s->nat.hairpin = NAT_NO;
-}
-
-static int by_moment(const void *a, const void *b)
-{
-	const struct nat_sample *x = a, *y = b;
-
-	return x->flow < y->flow ? -1 : x->flow > y->flow;
-}
-
-static void learn_ports(struct survey *s)
-{
-	s->samples_n = 0;
-	for (unsigned int i = 0; i < SAMPLES; i++) {
-		const struct ask_out *ask = &s->asks[ASK_SAMPLE + i];
-
-		if (ask->state != ASK_ANSWERED)
-			continue;
-		s->samples[s->samples_n++] = (struct nat_sample){
-			.internal = s->sockets[ask->socket].port,
-			.external = ask->mapped,
-			.server = ask->to,
-			.sent_us = ask->first_us,
-			.flow = ask->flow,
-		};
-	}
-	qsort(s->samples, s->samples_n, sizeof *s->samples, by_moment);
-	nat_learn_ports(&s->nat, s->samples, s->samples_n);
-}
-
-static void learn_lifetime(struct survey *s)
-{
-	for (unsigned int i = 0; i < LIFETIMES; i++) {
-		if (s->asks[ASK_LIFE_TEST + i].state != ASK_ANSWERED)
-			break;
-		s->nat.lifetime_s = survey_lifetimes_s[i];
-	}
-}
-
-void survey_learn(struct survey *s)
-{
-	learn_mapping(s);
-	learn_filtering(s);
-	learn_poison(s);
-	learn_ports(s);
-	learn_ttl(s);
-	learn_low(s);
-	learn_hairpin(s);
-	learn_lifetime(s);
-	s->nat.complete = s->nat.mapping != NAT_MAPPING_UNKNOWN &&
-			  s->nat.filtering != NAT_FILTERING_UNKNOWN &&
-			  (s->nat.ports != NAT_PORTS_UNKNOWN ||
-			   s->nat.mapping == NAT_MAPPING_NONE) &&
-			  s->nat.hairpin != NAT_UNSURE;
-}
-
-/* ---- what follows what ---- */
-
-static bool ended(const struct survey *s, unsigned int ask)
-{
-	return s->asks[ask].state == ASK_ANSWERED || s->asks[ask].state == ASK_SILENT;
-}
-
-/* What the first answer makes possible: the server's other address, ours as it is seen. */
-static void after_first(struct survey *s, uint64_t now)
-{
-	struct address other_ip = s->other;
-	const struct address *mapped = seen(s, ASK_MAP);
-
-	if (s->other.family) {
-		other_ip.port = s->config.servers[0].port;
-		survey_ask(s, now, ASK_MAP_IP, SOCKET_MAP, &other_ip, 0);
-		survey_ask(s, now, ASK_MAP_BOTH, SOCKET_MAP, &s->other, 0);
-		for (unsigned int i = 0; i < TTLS; i++)
-			survey_ask_ttl(s, now, i);
-	} else if (s->config.servers[1].family) {
-		survey_ask(s, now, ASK_MAP_IP, SOCKET_MAP, &s->config.servers[1], 0);
-	}
-	if (mapped)
-		survey_ask(s, now, ASK_HAIRPIN, SOCKET_HAIRPIN, mapped, 0);
-	for (unsigned int i = 0; i < LATE_SAMPLES; i++)
-		survey_ask(s, now, ASK_SAMPLE + EARLY_SAMPLES + i,
-			   (uint16_t)(SOCKET_SAMPLE + EARLY_SAMPLES + i), &s->config.servers[0], 0);
-}
-
-void survey_advance(struct survey *s, uint64_t now)
-{
-	const struct address *server = &s->config.servers[0];
-
-	if (s->asks[ASK_MAP].state == ASK_ANSWERED && !s->advanced) {
-		s->advanced = true;
-		after_first(s, now);
-	}
-	if (s->other.family && seen(s, ASK_FILTER)) {
-		survey_ask(s, now, ASK_FILTER_BOTH, SOCKET_FILTER, server,
-			   STUN_CHANGE_IP | STUN_CHANGE_PORT);
-		survey_ask(s, now, ASK_FILTER_PORT, SOCKET_FILTER, server, STUN_CHANGE_PORT);
-	}
-	if (ended(s, ASK_FILTER_BOTH) && ended(s, ASK_FILTER_PORT))
-		survey_ask(s, now, ASK_POISON, SOCKET_FILTER, &s->other, 0);
-	survey_learn(s);
-	if (!survey_asking(s) && s->opened == s->wanted)
-		survey_end(s);
-}
+/* ---- what comes in ---- */
 
 void survey_opened(struct survey *s, uint64_t now_us, uint16_t socket,
 		   const struct address *local, int error)
 {
+	if (s->over || socket >= SURVEY_SOCKETS || s->sockets[socket].state != SOCKET_OPENING)
+		return;
+	s->sockets[socket].state = error < 0 ? SOCKET_FAILED : SOCKET_OPEN;
+	if (error >= 0)
+		s->sockets[socket].port = local->port;
+	for (size_t i = 0; error < 0 && i < s->asks_n; i++) {
+		if (s->asks[i].socket == socket)
+			s->asks[i].state = ASK_FAILED;
+	}
+	run(s, now_us);
+}
+
+/* A server must not send us anywhere but to a second address of its own kind. */
+static bool is_other(const struct survey *s, const struct address *other)
+{
 	const struct address *server = &s->config.servers[0];
 
-	if (socket < SOCKET_MAP || socket >= SOCKETS_ALL || s->over)
+	return other->family == server->family && other->port != 0 &&
+	       other->port != server->port && !address_same_ip(other, server) &&
+	       address_scope(other) == address_scope(server);
+}
+
+static void take_answer(struct survey *s, struct survey_ask *ask, uint64_t now_us,
+			const struct address *from, const struct stun_message *m)
+{
+	if (m->type == STUN_BINDING_ERROR || !address_equal(from, &ask->expected)) {
+		ask->state = ASK_FAILED;
 		return;
-	s->opened++;
-	s->sockets[socket].open = error >= 0;
-	s->sockets[socket].port = error >= 0 ? local->port : 0;
-	/* first of all the samples, one behind the other, so that nothing of ours lies between */
-	if (s->opened == s->wanted) {
-		for (unsigned int i = 0; i < EARLY_SAMPLES; i++)
-			survey_ask(s, now_us, ASK_SAMPLE + i, (uint16_t)(SOCKET_SAMPLE + i),
-				   server, 0);
-		survey_ask(s, now_us, ASK_MAP, SOCKET_MAP, server, 0);
-		survey_ask(s, now_us, ASK_FILTER, SOCKET_FILTER, server, 0);
-		survey_ask(s, now_us, ASK_LOW, SOCKET_LOW, server, 0);
-		survey_ask_lifetimes(s, now_us);
-		survey_advance(s, now_us);
 	}
+	ask->state = ASK_ANSWERED;
+	ask->mapped = m->mapped;
+	if (ask->purpose == ASK_SAMPLE && ask->socket == SOCKET_MAPPING && !s->answered) {
+		s->answered = true;
+		s->rtt_us = now_us - ask->sent_us;
+		if (is_other(s, &m->other))
+			s->other = m->other;
+		if (s->other.family != 0 && s->config.lifetime_us > 0)
+			s->end_us += s->config.lifetime_us + LIFETIME_MORE_US;
+		plan_more(s, now_us);
+	}
+	plan_after(s, ask, now_us);
+	judge_samples(s);
+}
+
+/* Where an ask's answer comes to: ASK_ALIVE's to the mapping that it asks for, if the server
+ * does not refuse to send it there. */
+static uint16_t answered_at(const struct survey_ask *ask, const struct stun_message *m)
+{
+	return ask->purpose == ASK_ALIVE && m->type != STUN_BINDING_ERROR ?
+		       (uint16_t)(SOCKET_LIVES + ask->number - 1) :
+		       ask->socket;
+}
+
+/* Our own request, come back through the NAT. */
+static void take_hairpin(struct survey *s, uint16_t socket, const struct stun_message *m)
+{
+	for (size_t i = 0; i < s->asks_n; i++) {
+		struct survey_ask *ask = &s->asks[i];
+
+		if (ask->purpose == ASK_HAIRPIN && ask->socket != socket &&
+		    ask->state == ASK_ASKING && ask->stun.tries > 0 &&
+		    memcmp(ask->stun.id, m->id, sizeof m->id) == 0)
+			ask->state = ASK_ANSWERED;
+	}
+}
+
+void survey_datagram(struct survey *s, uint64_t now_us, uint16_t socket,
+		     const struct address *from, const void *packet, size_t len)
+{
+	struct stun_message m;
+
+	if (s->over || stun_parse(packet, len, &m) < 0)
+		return;
+	if (m.type == STUN_BINDING_REQUEST)
+		take_hairpin(s, socket, &m);
+	for (size_t i = 0; i < s->asks_n; i++) {
+		struct survey_ask *ask = &s->asks[i];
+
+		if (ask->state == ASK_ASKING && ask->purpose != ASK_HAIRPIN &&
+		    answered_at(ask, &m) == socket && stun_ask_is(&ask->stun, &m)) {
+			take_answer(s, ask, now_us, from, &m);
+			break;
+		}
+	}
+	run(s, now_us);
 }
 
 void survey_timer(struct survey *s, uint64_t now_us)
 {
+	run(s, now_us);
+}
+
+uint64_t survey_deadline(const struct survey *s)
+{
+	uint64_t first = s->end_us;
+
 	if (s->over)
-		return;
-	survey_repeat(s, now_us);
-	survey_advance(s, now_us);
-	if (now_us - s->begun_us >= s->config.limit_us && s->config.lifetime_us == 0)
-		survey_end(s);
+		return UINT64_MAX;
+	for (size_t i = 0; i < s->asks_n; i++) {
+		const struct survey_ask *ask = &s->asks[i];
+
+		if (ask->state == ASK_ASKING && ask->stun.next_us < first &&
+		    s->sockets[ask->socket].state == SOCKET_OPEN)
+			first = ask->stun.next_us;
+	}
+	return first;
 }
 
 bool survey_take(struct survey *s, struct output *ret)
@@ -295,7 +311,7 @@ bool survey_take(struct survey *s, struct output *ret)
 
 bool survey_result(const struct survey *s, struct nat *ret)
 {
-	*ret = s->nat;
+	judge(s, ret);
 	return s->over;
 }
 

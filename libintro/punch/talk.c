@@ -15,7 +15,10 @@
 #define CHECKS_LIMIT_US 750000u
 /* A prediction is right at once or not at all; two signals and a round trip. */
 #define PREDICTION_LIMIT_US 120000u
-#define GRID_LIMIT_US 6000000u
+/* While an answer is waited for, a sequential NAT's last port is told anew so often, for so long:
+ * 20 new flows at most. */
+#define REFRESH_APART_US 150000u
+#define REFRESH_FOR_US 3000000u
 /* After so many there is nothing left to learn; a spray has its own pause between two. */
 #define GENERATIONS_MAX 6u
 #define SPRAYS_MAX 2u
@@ -53,13 +56,12 @@ static uint64_t limit_of(const struct punch *p)
 	case PLAN_FAN:
 		if (p->campaign.plan.first == PLAN_BY_ROLE)
 			return PREDICTION_LIMIT_US + 3 * (uint64_t)p->gather.rtt_us;
-		return ETIQUETTE_SPRAY_APART_US;
+		return ETIQUETTE_TUPLE_REST_US;
 	case PLAN_SWEEP:
-		return ETIQUETTE_SPRAY_APART_US;
+	case PLAN_GRID:
+		return ETIQUETTE_TUPLE_REST_US;
 	case PLAN_WINDOW:
 		return PREDICTION_LIMIT_US + 3 * (uint64_t)p->gather.rtt_us;
-	case PLAN_GRID:
-		return GRID_LIMIT_US;
 	default:
 		return CHECKS_LIMIT_US;
 	}
@@ -84,12 +86,31 @@ static void known(struct punch *p, uint64_t now)
 
 static void answer(struct punch *p, uint64_t now)
 {
-	if (!p->invited || p->accepted || p->gather.going)
+	if (!p->invited || p->accepted || p->gather.going || p->gather.probe != NO_SOCKET ||
+	    gather_resample(p, now))
 		return;
 	p->accepted = true;
 	known(p, now);
 	talk_send(p, p->generation == 0 ? SIGNAL_ANSWER : SIGNAL_ACCEPT);
 	p->answered = true;
+}
+
+void talk_sampled(struct punch *p, uint64_t now)
+{
+	if (!is_inviter(p) && !p->answered)
+		answer(p, now);
+	else if (p->known_us)
+		talk_send(p, SIGNAL_GO);
+	else if (is_offerer(p) && p->generation == 0 && !p->gather.going)
+		talk_send(p, SIGNAL_OFFER);
+}
+
+static void refresh(struct punch *p, uint64_t now)
+{
+	if (p->refresh_us > now)
+		return;
+	gather_resample(p, now);
+	p->refresh_us = now < p->refresh_end_us ? now + REFRESH_APART_US : NEVER;
 }
 
 void talk_gathered(struct punch *p, uint64_t now)
@@ -104,6 +125,8 @@ void talk_gathered(struct punch *p, uint64_t now)
 	}
 	talk_send(p, SIGNAL_OFFER);
 	p->retry_us = now + ANSWER_LIMIT_US;
+	p->refresh_us = now + REFRESH_APART_US;
+	p->refresh_end_us = now + REFRESH_FOR_US;
 	if (p->has_leg)
 		relay_leg_bind(&p->leg, p->leg.session, now);
 }
@@ -118,7 +141,7 @@ static void generation_begin(struct punch *p, uint64_t now)
 	for (size_t i = 0; i < p->pairs_n; i++) {
 		struct pair *pair = &p->pairs[i];
 
-		if (pair->state < PAIR_VALID && pair->kind == PUNCH_PATH_DIRECT)
+		if (pair->state < PAIR_VALID && pair->kind != PUNCH_PATH_RELAYED)
 			pair->state = PAIR_DEAD;
 	}
 	gather_begin(p, now, true);
@@ -138,6 +161,7 @@ void talk_timer(struct punch *p, uint64_t now)
 	bool sprays = p->plan.first != PLAN_BY_ROLE;
 	bool direct = p->chosen && p->chosen->kind != PUNCH_PATH_RELAYED;
 
+	refresh(p, now);
 	if (p->retry_us > now)
 		return;
 	p->retry_us = NEVER;
@@ -164,6 +188,12 @@ static void take_theirs(struct punch *p, const struct signal *s)
 
 static void on_offer(struct punch *p, uint64_t now, const struct signal *s)
 {
+	if (p->keyed && !is_offerer(p) && !p->answered && p->generation == 0 &&
+	    s->number > p->signal_seen && memcmp(s->tag, p->tag, sizeof s->tag) == 0) {
+		p->signal_seen = s->number;
+		take_theirs(p, s);
+		return;
+	}
 	if (is_offerer(p) || p->keyed ||
 	    keys_agree(&p->keys, &p->pair_key, s->public, p->config.secret, s->tag, false) < 0) {
 		p->count.bad_signals++;
@@ -184,6 +214,7 @@ static void on_answer(struct punch *p, uint64_t now, const struct signal *s)
 	if (!is_inviter(p) || s->generation != p->generation || p->invited || p->gather.going)
 		return;
 	p->invited = true;
+	p->refresh_us = NEVER;
 	take_theirs(p, s);
 	p->peer_open = s->opened;
 	known(p, now);
@@ -192,6 +223,7 @@ static void on_answer(struct punch *p, uint64_t now, const struct signal *s)
 		campaign_released(p, now);
 	if (!p->campaign.on || p->campaign.opened || p->campaign.plan.first != PLAN_WE_FIRST)
 		talk_send(p, SIGNAL_GO);
+	gather_resample(p, now);
 }
 
 static void on_invite(struct punch *p, uint64_t now, const struct signal *s)
@@ -218,6 +250,10 @@ static void on_go(struct punch *p, uint64_t now, const struct signal *s)
 	if (s->generation != p->generation || !p->known_us)
 		return;
 	p->peer_open = true;
+	if (p->peer_nat.last != s->nat.last) {
+		p->peer_nat.last = s->nat.last;
+		campaign_aim(p);
+	}
 	pairs_release(p, now);
 	campaign_released(p, now);
 }

@@ -61,6 +61,11 @@ bool sim_nat_owns(const struct sim_nat *nat, const struct address *address)
 	return false;
 }
 
+uint16_t sim_nat_next(const struct sim_nat *nat)
+{
+	return nat->next;
+}
+
 size_t sim_nat_flows(const struct sim_nat *nat)
 {
 	return nat->flows.used;

@@ -82,6 +82,7 @@ bool sim_nat_named(const char *name, const struct address *external, uint64_t se
 /* Their names and what they are, ended by a NULL name. */
 struct sim_nat_name {
 	const char *name, *what;
+	struct sim_nat_config config;	/* without addresses and seed */
 };
 extern const struct sim_nat_name sim_nat_names[];
 
@@ -100,5 +101,7 @@ void sim_nat_reboot(struct sim_nat *nat, const struct address *external);
 
 const struct sim_nat_config *sim_nat_config(const struct sim_nat *nat);
 bool sim_nat_owns(const struct sim_nat *nat, const struct address *address);
+/* SEQUENTIAL: the port that the next mapping would get, if nobody takes it before. */
+uint16_t sim_nat_next(const struct sim_nat *nat);
 /* Flows that it remembered when the last packet came, poison included. */
 size_t sim_nat_flows(const struct sim_nat *nat);

@@ -13,51 +13,53 @@
 #define ADF NAT_FILTERING_ADDRESS_DEPENDENT
 #define APDF NAT_FILTERING_ADDRESS_PORT_DEPENDENT
 
-enum { NAMES = 17 };
+#define KIND(m, f, p) .mapping = m, .filtering = f, .ports = SIM_PORTS_##p
+#define SECOND_US 1000000u
 
-const struct sim_nat_name sim_nat_names[NAMES] = {
-	{ "linux", "plain masquerade, unsolicited packets dropped" },
-	{ "linux-accept", "plain masquerade on a router that accepts them" },
-	{ "linux-random", "masquerade fully-random" },
-	{ "linux-random-accept", "masquerade fully-random on a router that accepts" },
-	{ "cone", "endpoint-independent mapping and filtering" },
-	{ "restricted", "endpoint-independent mapping, address-dependent filtering" },
-	{ "easy", "endpoint-independent mapping, filters by address and port" },
-	{ "address", "address-dependent mapping, random ports" },
-	{ "hard", "address-and-port-dependent mapping and filtering, random ports" },
-	{ "block", "hard, out of 512 ports" },
-	{ "parity", "hard, the port's parity is kept" },
-	{ "sequential", "hard, each port is the last one plus 1" },
-	{ "busy", "sequential, 20 ports a second are taken by others" },
-	{ "limited", "hard, 128 flows per host" },
-	{ "guarded", "hard, more than 200 new flows a second silence all new ones for 1 s" },
-	{ "carrier", "hard, four external addresses paired with hosts, with hairpin" },
-	{ NULL, NULL },
-};
-
-static const struct sim_nat_config kinds[NAMES - 1] = {
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_LINUX, .overload = true },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_LINUX, .overload = true,
-	  .input_accepts = true },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_LINUX_RANDOM, .overload = true },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_LINUX_RANDOM, .overload = true,
-	  .input_accepts = true },
-	{ .mapping = EIM, .filtering = EIF, .hairpin = true },
-	{ .mapping = EIM, .filtering = ADF, .hairpin = true },
-	{ .mapping = EIM, .filtering = APDF, .hairpin = true },
-	{ .mapping = ADM, .filtering = APDF, .ports = SIM_PORTS_RANDOM },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_RANDOM },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_BLOCK, .low = 20480,
-	  .size = 512 },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_PARITY },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_SEQUENTIAL, .step = 1 },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_SEQUENTIAL, .step = 1,
-	  .foreign_rate = 20 },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_RANDOM, .host_flows = 128 },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_RANDOM, .guard_rate = 200,
-	  .guard = SIM_GUARD_NEW, .guard_us = 1000000 },
-	{ .mapping = APDM, .filtering = APDF, .ports = SIM_PORTS_RANDOM, .hairpin = true,
-	  .externals = SIM_NAT_EXTERNALS },
+const struct sim_nat_name sim_nat_names[] = {
+	{ "linux", "plain masquerade, unsolicited packets dropped",
+	  { KIND(APDM, APDF, LINUX), .overload = true } },
+	{ "linux-accept", "plain masquerade on a router that accepts them",
+	  { KIND(APDM, APDF, LINUX), .overload = true, .input_accepts = true } },
+	{ "linux-random", "masquerade fully-random",
+	  { KIND(APDM, APDF, LINUX_RANDOM), .overload = true } },
+	{ "linux-random-accept", "masquerade fully-random on a router that accepts",
+	  { KIND(APDM, APDF, LINUX_RANDOM), .overload = true, .input_accepts = true } },
+	{ "cone", "endpoint-independent mapping and filtering",
+	  { KIND(EIM, EIF, PRESERVING), .hairpin = true } },
+	{ "restricted", "endpoint-independent mapping, address-dependent filtering",
+	  { KIND(EIM, ADF, PRESERVING), .hairpin = true } },
+	{ "easy", "endpoint-independent mapping, filters by address and port",
+	  { KIND(EIM, APDF, PRESERVING), .hairpin = true } },
+	{ "easy-random", "the same, at random ports",
+	  { KIND(EIM, APDF, RANDOM), .hairpin = true } },
+	{ "address", "address-dependent mapping, random ports",
+	  { KIND(ADM, APDF, RANDOM) } },
+	{ "hard", "address-and-port-dependent mapping and filtering, random ports",
+	  { KIND(APDM, APDF, RANDOM) } },
+	{ "block", "hard, out of 512 ports",
+	  { KIND(APDM, APDF, BLOCK), .low = 20480, .size = 512 } },
+	{ "parity", "hard, the port's parity is kept",
+	  { KIND(APDM, APDF, PARITY) } },
+	{ "sequential", "hard, each port is the last one plus 1",
+	  { KIND(APDM, APDF, SEQUENTIAL), .step = 1 } },
+	{ "busy", "sequential, 20 ports a second are taken by others",
+	  { KIND(APDM, APDF, SEQUENTIAL), .step = 1, .foreign_rate = 20 } },
+	{ "down", "sequential, each port is the last one minus 3",
+	  { KIND(APDM, APDF, SEQUENTIAL), .step = -3 } },
+	{ "limited", "hard, 128 flows per host",
+	  { KIND(APDM, APDF, RANDOM), .host_flows = 128 } },
+	{ "evicting", "the same, but the longest unused flow goes",
+	  { KIND(APDM, APDF, RANDOM), .host_flows = 128, .full = SIM_FULL_EVICT } },
+	{ "guarded", "hard, more than 200 new flows a second silence all new ones for 1 s",
+	  { KIND(APDM, APDF, RANDOM), .guard_rate = 200, .guard = SIM_GUARD_NEW,
+	  .guard_us = SECOND_US } },
+	{ "silencing", "the same, but silences the whole host",
+	  { KIND(APDM, APDF, RANDOM), .guard_rate = 200, .guard = SIM_GUARD_ALL,
+	  .guard_us = SECOND_US } },
+	{ "carrier", "hard, four external addresses paired with hosts, with hairpin",
+	  { KIND(APDM, APDF, RANDOM), .hairpin = true, .externals = SIM_NAT_EXTERNALS } },
+	{ .name = NULL },
 };
 
 bool sim_nat_named(const char *name, const struct address *external, uint64_t seed,
@@ -65,10 +67,10 @@ bool sim_nat_named(const char *name, const struct address *external, uint64_t se
 {
 	struct sim_nat_config c;
 
-	for (size_t i = 0; i < NAMES - 1; i++) {
-		if (strcmp(name, sim_nat_names[i].name) != 0)
+	for (const struct sim_nat_name *n = sim_nat_names; n->name; n++) {
+		if (strcmp(name, n->name) != 0)
 			continue;
-		c = kinds[i];
+		c = n->config;
 		c.seed = seed;
 		if (c.externals == 0)
 			c.externals = 1;

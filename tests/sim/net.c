@@ -104,7 +104,7 @@ size_t sim_box_addresses(const struct sim_box *box, struct address *ret, size_t 
 void sim_packet_end(struct sim_world *w, const struct sim_box *box, struct sim_packet *p,
 		    enum sim_verdict verdict)
 {
-	sim_world_trace(w, &(struct sim_step){ w->now_us, box, false, verdict, p });
+	sim_world_trace(w, &(struct sim_step){ w->now_us, box, false, verdict, p, NULL });
 	sim_packet_free(w, p);
 }
 
@@ -184,7 +184,7 @@ static void translate(struct sim_plug *from, struct sim_packet *p)
 		sim_packet_end(w, box, p, verdict);
 		return;
 	}
-	sim_world_trace(w, &(struct sim_step){ w->now_us, box, false, verdict, p });
+	sim_world_trace(w, &(struct sim_step){ w->now_us, box, false, verdict, p, NULL });
 	sim_plug_send(box->plugs[inside && verdict == SIM_FORWARD], p);
 }
 

@@ -117,7 +117,7 @@ void sim_socket_send(struct sim_socket *s, const struct address *to, uint8_t ttl
 	memcpy(p->bytes, bytes, len);
 	plug = choose_plug(s->host, bound, to, &p->src);
 	p->src.port = bound->port;
-	sim_world_trace(w, &(struct sim_step){ w->now_us, s->host, true, SIM_FORWARD, p });
+	sim_world_trace(w, &(struct sim_step){ w->now_us, s->host, true, SIM_FORWARD, p, NULL });
 	if (plug)
 		sim_plug_send(plug, p);
 	else
@@ -150,7 +150,7 @@ void sim_host_receive(struct sim_box *host, struct sim_packet *p)
 	}
 	s = sim_container(node, struct sim_socket, node);
 	sim_world_trace(host->world, &(struct sim_step){ host->world->now_us, host, false,
-							 SIM_DELIVERED, p });
+							 SIM_DELIVERED, p, NULL });
 	/* The socket may be closed by it. */
 	s->receive(s->arg, s, &p->src, p->bytes, p->len);
 	sim_packet_free(host->world, p);

@@ -98,6 +98,8 @@ void sim_world_push(struct sim_world *w, const struct sim_event *event)
 			abort();
 	}
 	new.number = w->events++;
+	if (new.at_us < w->now_us)
+		new.at_us = w->now_us;
 	for (; i > 0 && is_before(&new, &w->heap[parent = (i - 1) / 2]); i = parent)
 		w->heap[i] = w->heap[parent];
 	w->heap[i] = new;
@@ -130,8 +132,7 @@ bool sim_world_run(struct sim_world *w, uint64_t until_us, bool (*done)(void *ar
 
 	while (w->heap_n > 0 && w->heap[0].at_us <= until_us) {
 		pop(w, &event);
-		if (event.at_us > w->now_us)
-			w->now_us = event.at_us;
+		w->now_us = event.at_us;
 		if (event.fn)
 			event.fn(event.arg);
 		else
@@ -182,4 +183,12 @@ void sim_world_trace(struct sim_world *w, const struct sim_step *step)
 	w->digest = mix(w->digest, p->bytes, p->len);
 	if (w->watch)
 		w->watch(w->watch_arg, step);
+}
+
+void sim_world_note(struct sim_world *w, const struct sim_box *box, const char *note)
+{
+	w->digest = mix(w->digest, note, strlen(note));
+	if (w->watch)
+		w->watch(w->watch_arg,
+			 &(struct sim_step){ .now_us = w->now_us, .box = box, .note = note });
 }

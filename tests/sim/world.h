@@ -45,9 +45,12 @@ struct sim_step {
 	bool sent;			/* by the box, which is a host */
 	enum sim_verdict verdict;	/* where it did not begin */
 	const struct sim_packet *packet;	/* as it leaves, or as it came where it ends */
+	const char *note;		/* instead of a packet: what happened in the box */
 };
 void sim_world_watch(struct sim_world *world, void (*fn)(void *arg, const struct sim_step *step),
 		     void *arg);
+
+void sim_world_note(struct sim_world *world, const struct sim_box *box, const char *note);
 
 /* hops: routers on the way from one plug to another, each of which takes one off the TTL. */
 struct sim_net *sim_net_add(struct sim_world *world, unsigned int hops);

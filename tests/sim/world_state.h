@@ -66,8 +66,8 @@ struct sim_world {
 	size_t heap_n, heap_size;
 	struct sim_pool small, large;	/* packets */
 	struct sim_pool plugs, sockets;
-	SLIST_HEAD(, sim_net) nets;
-	SLIST_HEAD(, sim_box) boxes;
+	SLIST_HEAD(sim_nets, sim_net) nets;
+	SLIST_HEAD(sim_boxes, sim_box) boxes;
 	void (*watch)(void *arg, const struct sim_step *step);
 	void *watch_arg;
 };

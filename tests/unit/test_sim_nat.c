@@ -324,7 +324,9 @@ TEST(sim_nat, two_hosts_keep_one_port_where_the_tuple_is_free)
 	cr_assert_eq(port(nat, 0, OTHER, REMOTE_IP), 40000);
 	moved = port(nat, 0, OTHER, REMOTE);
 	cr_assert_neq(moved, 40000);
-	/* And so one socket has two external ports. */
+	/* Newer remotes see the port that it was given last, older ones what they saw before: one
+	 * socket has two external ports. */
+	cr_assert_eq(port(nat, 0, OTHER, at("203.0.113.11:3478")), moved);
 	cr_assert_eq(port(nat, 0, OTHER, REMOTE_IP), 40000);
 	cr_assert_eq(port(nat, 0, OTHER, REMOTE), moved);
 	sim_nat_free(nat);
@@ -434,6 +436,17 @@ TEST(sim_nat, forgets_in_linuxs_time)
 	cr_assert(lasts("linux", 1, 3 * S, 118 * S));
 	cr_assert(!lasts("linux", 1, 3 * S, 122 * S));
 	cr_assert(!lasts("hard", 1, 3 * S, 122 * S));
+}
+
+TEST(sim_nat, calls_nothing_a_stream_that_goes_one_way)
+{
+	struct sim_nat *nat = make("linux");
+	struct address external;
+
+	cr_assert_eq(out(nat, 0, HOST, REMOTE, &external), SIM_FORWARD);
+	cr_assert_eq(out(nat, 3 * S, HOST, REMOTE, &external), SIM_FORWARD);
+	cr_assert_eq(in(nat, 34 * S, REMOTE, external), SIM_DROP_UNSOLICITED);
+	sim_nat_free(nat);
 }
 
 TEST(sim_nat, refreshes_for_outbound_only_if_told)

@@ -294,3 +294,27 @@ TEST(sim_world, is_decided_by_its_seed)
 	cr_assert_neq(play(2), digest);
 	cr_assert_neq(play(2), play(3));
 }
+
+/* Which of 64 packets arrive. */
+static uint64_t arrivals(uint64_t seed)
+{
+	struct sim_link_config lossy = { .loss = 0.3 };
+	uint64_t pattern = 0;
+	struct town t;
+
+	build(&t, "easy", seed, &lossy);
+	for (int i = 0; i < 64; i++) {
+		t.got[2].n = 0;
+		send_text(&t, 0, "203.0.113.1:3478", 0);
+		sim_world_run(t.world, UINT64_MAX, NULL, NULL);
+		pattern |= (uint64_t)t.got[2].n << i;
+	}
+	sim_world_free(t.world);
+	return pattern;
+}
+
+TEST(sim_world, loses_as_its_seed_says)
+{
+	cr_assert_eq(arrivals(1), arrivals(1));
+	cr_assert_neq(arrivals(1), arrivals(2));
+}
