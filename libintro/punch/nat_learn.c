@@ -132,11 +132,13 @@ static bool learn_sequence(struct nat *ret, const struct nat_sample *samples, si
 
 	if (!add_up(samples, n, direction, &sum))
 		return false;
-	step = sum.common;
 	/* of flows that nobody saw from outside there were more than one between any two */
-	while (step > 1 && (sum.common % step != 0 ||
-			    !step_fits(samples, n, direction, step)))
-		step--;
+	for (step = sum.common; step > 1; step--) {
+		if (sum.common % step == 0 && step_fits(samples, n, direction, step))
+			break;
+	}
+	if (step == 0)
+		return false;
 	foreign = sum.ports / step > sum.flows ? sum.ports / step - sum.flows : 0;
 	if (sum.span_us < RATE_SPAN_US)
 		sum.span_us = RATE_SPAN_US;
