@@ -25,7 +25,7 @@ static const char text[] =
 	"\n"
 	"  --offer | --answer    which end this is: one of each kind\n"
 	"  --stun ADDR[,ADDR]    servers that tell what we look like (numbers; port 3478)\n"
-	"  --relay ADDR:PORT     a relay for the time before, and for when nothing else works\n"
+	"  --relay ADDR          a relay for the time before, and for when nothing else works\n"
 	"  --relay-only          use nothing but the relay, tell the other end no address\n"
 	"  --key-file FILE|fd:N|-  a secret that both ends know, on one line (-: standard\n"
 	"                        input's first line); without one who carries the signals is\n"
@@ -221,7 +221,7 @@ static int get_one(struct peer_options *o, struct seen *seen, int c)
 	case OPT_STUN:
 		return get_servers(optarg, o->servers);
 	case OPT_RELAY:
-		return get_address("relay", optarg, 0, &o->relay);
+		return get_address("relay", optarg, STUN_PORT, &o->relay);
 	case OPT_RELAY_ONLY:
 		o->relay_only = true;
 		break;
