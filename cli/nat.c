@@ -65,7 +65,9 @@ static int split(const char *name, char host[static HOST_BYTES], char port[stati
 		colon = NULL;
 	}
 	if (len == 0 || len >= HOST_BYTES ||
-	    (colon && (strlen(colon + 1) > 5 || strspn(colon + 1, "0123456789") == 0)))
+	    (colon && (colon[1] == '\0' || strlen(colon + 1) > 5 ||
+	     colon[1 + strspn(colon + 1, "0123456789")] != '\0' ||
+	     strtoul(colon + 1, NULL, 10) > UINT16_MAX)))
 		return -EINVAL;
 	memcpy(host, begin, len);
 	host[len] = '\0';
