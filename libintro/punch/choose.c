@@ -109,6 +109,7 @@ void choose(struct punch *p, uint64_t now)
 		return;
 	}
 	p->retry_us = NEVER;
+	p->tries = 0;
 	campaign_won(p, now);
 	rest_end(p, best);
 	say(p, now, &event);

@@ -164,6 +164,7 @@ struct punch {
 	struct candidates mine, theirs;
 	struct address observed;	/* the other end's, by the rendezvous */
 	uint16_t generation;
+	unsigned int tries;		/* generations since a direct path worked */
 	/* in this generation: */
 	bool invited;			/* their candidates came */
 	bool accepted, answered;	/* we are answering; we have */

@@ -19,6 +19,7 @@
 #define ASK_PART 16u
 #define REPAIR_US 700000u
 #define REPAIR_PART 4u
+#define ANSWERER_REPAIR_US 60000000u	/* it leaves the next tries to the offerer */
 #define RARELY_US 30000000u
 #define USE_APART_US 40000u
 #define USE_APART_MAX_US 1000000u
@@ -138,8 +139,9 @@ static void lost(struct punch *p, uint64_t now)
 	p->keep.await_us = 0;
 	choose_none(p, now);
 	p->keep.lost_us = now;
-	if (is_offerer(p))
-		p->retry_us = now + REPAIR_US;
+	p->retry_us = now + (is_offerer(p) ? REPAIR_US : ANSWERER_REPAIR_US);
+	if (p->has_leg)
+		relay_leg_moved(&p->leg, now);
 	p->keep.again_us = now;
 	keep_timer(p, now);
 }
@@ -157,6 +159,8 @@ static void check_alive(struct punch *p, uint64_t now)
 	k->due_us = now + APART_US;
 	pair_check(p, now, p->chosen, false);
 	ask_where(p, now);
+	if (p->chosen->kind == PUNCH_PATH_RELAYED && k->misses == 1)
+		relay_leg_moved(&p->leg, now);
 }
 
 static void check_padded(struct punch *p, uint64_t now)
@@ -272,6 +276,8 @@ void keep_seen(struct punch *p, uint64_t now, unsigned int family, const struct 
 	if (was->family == 0 || address_equal(was, is) || !p->known_us || p->gather.going)
 		return;
 	p->keep.moved = true;
+	if (p->has_leg)
+		relay_leg_moved(&p->leg, now);
 	if (family == V4 && spoilable(p)) {
 		spare_use(p, now);
 		return;
