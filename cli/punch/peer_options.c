@@ -178,11 +178,13 @@ static int get_secret(const char *from, uint8_t ret[static 32])
 
 		if (r != 0)
 			return r;
-		fd = own = (int)number;
+		own = (int)number;
+		fd = own;
 	} else if (strcmp(from, "-") != 0) {
-		fd = own = open(from, O_RDONLY | O_CLOEXEC);
+		own = open(from, O_RDONLY | O_CLOEXEC);
 		if (own < 0)
 			return failed(-errno, "cannot open %s", from) + 1;
+		fd = own;
 	}
 	n = read_line(fd, line, sizeof line);
 	if (n < 0)

@@ -132,7 +132,7 @@ void choose_relay(struct punch *p, uint64_t now)
 
 	if (!p->has_leg)
 		return;
-	pair = pair_find(p, p->main[p->leg.relay.family == 6], &p->leg.relay);
+	pair = pair_find(p, p->leg_socket, &p->leg.relay);
 	if (p->leg.state == RELAY_LEG_REFUSED && pair) {
 		pair->state = PAIR_DEAD;
 		return;

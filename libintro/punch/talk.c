@@ -15,7 +15,6 @@
 #define CHECKS_LIMIT_US 750000u
 /* A prediction is right at once or not at all; two signals and a round trip. */
 #define PREDICTION_LIMIT_US 120000u
-#define GRID_LIMIT_US 6000000u
 /* While an answer is waited for, a sequential NAT's last port is told anew so often, for so long:
  * 20 new flows at most. */
 #define REFRESH_APART_US 150000u
@@ -57,13 +56,12 @@ static uint64_t limit_of(const struct punch *p)
 	case PLAN_FAN:
 		if (p->campaign.plan.first == PLAN_BY_ROLE)
 			return PREDICTION_LIMIT_US + 3 * (uint64_t)p->gather.rtt_us;
-		return ETIQUETTE_SPRAY_APART_US;
+		return ETIQUETTE_TUPLE_REST_US;
 	case PLAN_SWEEP:
-		return ETIQUETTE_SPRAY_APART_US;
+	case PLAN_GRID:
+		return ETIQUETTE_TUPLE_REST_US;
 	case PLAN_WINDOW:
 		return PREDICTION_LIMIT_US + 3 * (uint64_t)p->gather.rtt_us;
-	case PLAN_GRID:
-		return GRID_LIMIT_US;
 	default:
 		return CHECKS_LIMIT_US;
 	}
@@ -143,7 +141,7 @@ static void generation_begin(struct punch *p, uint64_t now)
 	for (size_t i = 0; i < p->pairs_n; i++) {
 		struct pair *pair = &p->pairs[i];
 
-		if (pair->state < PAIR_VALID && pair->kind == PUNCH_PATH_DIRECT)
+		if (pair->state < PAIR_VALID && pair->kind != PUNCH_PATH_RELAYED)
 			pair->state = PAIR_DEAD;
 	}
 	gather_begin(p, now, true);
