@@ -157,8 +157,11 @@ TEST(udp, a_burst_is_held)
 			cr_assert_arr_eq(inbox.got[i].bytes + 1, &next, sizeof next);
 		}
 	} while (inbox.n > 0);
-	/* as many as the buffer that the kernel gave us can have (a small one takes 768 bytes) */
-	cr_expect(next == BURST || next >= (unsigned int)size / 1024, "%u, buffer %d", next, size);
+	/* who may not have more than others has what the system gives to everybody */
+	if (geteuid() == 0)
+		cr_expect_eq(next, BURST, "%u, buffer %d", next, size);
+	else
+		cr_expect_geq(next, (unsigned int)size / 1024);
 	close(from);
 	close(at);
 }
