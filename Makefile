@@ -169,7 +169,7 @@ $(B)/introd-store: $(store) $(addprefix $(B)/obj/broker/,channel.o sandbox.o) $(
 	$(program) $^ -lseccomp -lcap -lsqlite3 -lsodium
 $(B)/introd-config: $(config) $(B)/wire.a
 	$(program) $^ -lconfuse
-$(B)/intro: $(cli) $(B)/libpunch.a $(B)/libintro.a
+$(B)/intro: $(cli) $(B)/obj/cli/punch/udp.o $(B)/libpunch.a $(B)/libintro.a
 	$(program) $^ -ljansson $(punching)
 punching := -lnettle -lsodium -lm
 $(B)/punch: $(driver) $(B)/obj/cli/loop.o $(B)/libpunch.a

@@ -24,6 +24,7 @@ int verb_graph(int argc, char **argv);
 int verb_hold(int argc, char **argv);
 int verb_lend(int argc, char **argv);
 int verb_list(int argc, char **argv);
+int verb_nat(int argc, char **argv);
 int verb_revoke(int argc, char **argv);
 int verb_serve(int argc, char **argv);
 int verb_show(int argc, char **argv);

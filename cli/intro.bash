@@ -40,12 +40,12 @@ _intro_words()
 		word=${COMP_WORDS[i]}
 		case $word in
 		--base | --door | --to | --place | --max | --type | --wait | --ready-fd | --fd | \
-			--as | --file | --lifetime | --uses | --label | --limit | --uid | \
+			--as | --file | --server | --lifetime | --uses | --label | --limit | --uid | \
 			--sessions | --rights | --to-service | --save | --owner | -S | -R | -s | \
 			-T | -p | -m | -t | -w | -r | -a | -f | -l | -n | -L)
 			# -r, -l and -f take no value in some verbs
 			case $verb$word in
-			grant-r | grant-s | why-s | serve-l | serve-f)
+			grant-r | grant-s | why-s | serve-l | serve-f | nat-l | nat--lifetime)
 				;;
 			*)
 				((i++))
@@ -101,6 +101,7 @@ _intro_option_value()
 		candidates='5s 30s 5m forever'
 		;;
 	--lifetime)
+		[[ $verb == nat ]] && return 1
 		candidates='10m 2h 7d'
 		;;
 	--owner)
@@ -153,6 +154,9 @@ _intro_options()
 	list)
 		candidates="$common --usage --json"
 		;;
+	nat)
+		candidates='--help --server --low-ports --lifetime --json'
+		;;
 	why)
 		candidates="$common --serve --json"
 		;;
@@ -167,7 +171,7 @@ _intro_arguments()
 {
 	local verbs='serve connect hold take door grant lend revoke give claim list show why graph'
 
-	verbs+=' watch status'
+	verbs+=' watch nat status'
 	case $verb:${#words[@]} in
 	:0)
 		candidates="$verbs help"

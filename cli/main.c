@@ -36,6 +36,7 @@ static const struct verb {
 	{ "why", verb_why, "which rule refuses a name, and what would allow it" },
 	{ "graph", verb_graph, "who can reach what, as a drawing (DOT)" },
 	{ "watch", verb_watch, "the broker's decisions as they happen" },
+	{ "nat", verb_nat, "what the NATs around this host are like, for meeting a peer" },
 	{ "status", verb_status, "which broker runs, and how it is" },
 };
 

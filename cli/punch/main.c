@@ -22,7 +22,7 @@ static const struct role {
 	const char *line;
 } roles[] = {
 	{ "peer", punch_peer, "one end of a path: find it, keep it, tell what happens" },
-	{ "stun", punch_stun, "what a host's NATs are like, or a STUN server" },
+	{ "stun", punch_stun, "tell whoever asks under which address it is seen" },
 	{ "relay", punch_relay, "forward datagrams between two peers, within a quota" },
 };
 

@@ -35,7 +35,6 @@ struct mapper {
 	struct gateway gateway;
 	uint16_t port;			/* ours */
 	uint8_t nonce[PCP_NONCE_BYTES];
-	struct pcp_epoch epoch;
 	bool silent;			/* nothing at all came from the gateway's PCP port */
 	const struct mapper_protocol *protocol;	/* NULL: nothing is mapped */
 	struct address external;

@@ -106,7 +106,6 @@ static int ask(struct mapper *m)
 	m->silent = r == -ETIMEDOUT;
 	if (r < 0)
 		return r;
-	(void)pcp_epoch_holds(&m->epoch, answer.epoch_s, carry_now_us());
 	if (answer.result != PCP_SUCCESS || answer.lifetime_s == 0)
 		return -EACCES;
 	if (!mapper_is_useful(&answer.external)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The role peer: one end of an introduction. First what our NATs are like and a port of the
- * router's, beside each other; then the engine, whose signals come and go as lines.
+ * The role peer: one end of an introduction. First it prepares (prepare.h); then it runs
+ * the engine, whose signals come and go as lines.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,30 +22,23 @@
 #include "event.h"
 #include "lines.h"
 #include "locals.h"
-#include "look.h"
-#include "mapping.h"
 #include "peer_options.h"
+#include "prepare.h"
 #include "roles.h"
 #include "signal_line.h"
 #include "udp.h"
 
-#define SURVEY_LIMIT_US 1800000u	/* survey.h: "under 2 s" */
-#define PATIENCE_MS 2000		/* with a router that gives no port */
-
 struct peer {
 	struct peer_options options;
 	struct loop loop;
-	struct loop_source drive_source, look_source, mapping_source, network, signals;
-	struct loop_timer patience, end;
+	struct loop_source drive_source, network, signals;
+	struct loop_timer end;
 	struct lines_in in;
 	struct lines_out out;
 	struct echo echo;
 	struct drive *drive;
-	struct look *look;
-	struct mapping mapping;
-	struct mapping_result mapped;
+	struct prepare prepare;
 	struct locals locals;
-	struct nat nat;
 	bool begun, ended, connected;
 	int error;			/* that ended it */
 };
@@ -64,8 +57,9 @@ static void say(struct peer *p, const char *line, int len)
 		complain("an event is lost: %s", strerrordesc_np(-len));
 	else
 		lines_out_put(&p->out, line, (size_t)len);
+	/* nobody is left who would carry a signal */
 	if (p->out.fd < 0)
-		end(p, -EPIPE);
+		end(p, 0);
 }
 
 static void say_event(struct peer *p, const struct output *o)
@@ -162,8 +156,8 @@ static int begin(struct peer *p)
 		.locals_n = p->locals.n,
 		.servers = { o->servers[0], o->servers[1] },
 		.relay = o->relay,
-		.mapped = p->mapped.external,
-		.nat = p->nat,
+		.mapped = p->prepare.mapped.external,
+		.nat = p->prepare.nat,
 		.low_ports = o->low_ports,
 		.relay_only = o->relay_only,
 	};
@@ -187,100 +181,22 @@ static int begin(struct peer *p)
 	return r < 0 ? r : lines_in_begin(&p->in, &p->loop, STDIN_FILENO, line_came);
 }
 
-/* ---- before the engine ---- */
-
-/* Once both have ended, one way or the other. */
-static void begin_if_ready(struct peer *p)
+/* The survey and the router have said what they will. */
+static void prepared(struct prepare *prepare)
 {
+	struct peer *p = container_of(prepare, struct peer, prepare);
 	int r;
 
-	if (p->begun || p->ended || p->look || p->patience.due_ms != 0)
+	if (p->begun || p->ended)
 		return;
 	r = begin(p);
 	if (r < 0)
 		end(p, r);
 }
 
-static void look_ready(struct loop_source *source, uint32_t events)
+static void say_line(struct prepare *prepare, const char *line, int len)
 {
-	struct peer *p = container_of(source, struct peer, look_source);
-	char line[EVENT_LINE_BYTES];
-	int r = look_step(p->look);
-
-	(void)events;
-	if (!look_result(p->look, &p->nat) && r == 0)
-		return;
-	say(p, line, event_nat(&p->nat, line));
-	loop_remove(&p->loop, source);
-	look_free(p->look);
-	p->look = NULL;
-	begin_if_ready(p);
-}
-
-static void mapping_ready(struct loop_source *source, uint32_t events)
-{
-	struct peer *p = container_of(source, struct peer, mapping_source);
-	char line[EVENT_LINE_BYTES];
-	struct mapping_result result;
-	int r;
-
-	(void)events;
-	if (p->mapping.fd < 0)
-		return;
-	r = mapping_read(&p->mapping, &result);
-	if (r == 0) {
-		p->mapped = result;
-		say(p, line, event_mapped(&result, line));
-	} else if (r != -EAGAIN) {
-		/* the descriptor is closed, and with it what the loop watched */
-		source->fd = -1;
-	}
-	if (r != -EAGAIN) {
-		loop_disarm(&p->loop, &p->patience);
-		begin_if_ready(p);
-	}
-}
-
-static void patience_ended(struct loop_timer *timer)
-{
-	struct peer *p = container_of(timer, struct peer, patience);
-
-	begin_if_ready(p);
-}
-
-static int start_look(struct peer *p)
-{
-	struct address locals[PUNCH_LOCALS_MAX];
-	struct survey_config config = {
-		.servers = { p->options.servers[0], p->options.servers[1] },
-		.locals = locals,
-		.locals_n = p->locals.n,
-		.low_ports = p->options.low_ports,
-		.limit_us = SURVEY_LIMIT_US,
-	};
-	int r;
-
-	for (size_t i = 0; i < p->locals.n; i++)
-		locals[i] = p->locals.list[i].address;
-	if (getrandom(config.seed, sizeof config.seed, 0) != sizeof config.seed)
-		return -EIO;
-	r = look_new(&p->look, &config);
-	if (r < 0)
-		return r;
-	p->look_source = (struct loop_source){ .fd = look_fd(p->look), .ready = look_ready };
-	return loop_add(&p->loop, &p->look_source, EPOLLIN);
-}
-
-static int start_mapping(struct peer *p)
-{
-	int r = mapping_start(&p->mapping, drive_port(p->drive, 0), p->options.methods);
-
-	if (r < 0)
-		return r;
-	p->mapping_source = (struct loop_source){ .fd = p->mapping.fd, .ready = mapping_ready };
-	p->patience.fire = patience_ended;
-	loop_arm(&p->loop, &p->patience, loop_now_ms() + PATIENCE_MS);
-	return loop_add(&p->loop, &p->mapping_source, EPOLLIN);
+	say(container_of(prepare, struct peer, prepare), line, len);
 }
 
 /* ---- its life ---- */
@@ -301,7 +217,6 @@ static void time_is_over(struct loop_timer *timer)
 static int watch_signals(struct peer *p)
 {
 	sigset_t set;
-	int r;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -312,8 +227,7 @@ static int watch_signals(struct peer *p)
 	p->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (p->signals.fd < 0)
 		return -errno;
-	r = loop_add(&p->loop, &p->signals, EPOLLIN);
-	return r;
+	return loop_add(&p->loop, &p->signals, EPOLLIN);
 }
 
 /* Without it roaming is noticed later: nothing to fail for. */
@@ -361,13 +275,8 @@ static int start(struct peer *p)
 		r = locals_find(&p->locals, drive_port(p->drive, 0), o->v4, o->v6);
 	if (r == 0)
 		r = echo_begin(&p->echo, &p->loop, p->drive, o->listen);
-	/* before any signal is blocked and anything else is open */
-	if (r == 0 && o->map)
-		r = start_mapping(p);
 	if (r == 0)
 		r = watch_signals(p);
-	if (r == 0 && o->survey)
-		r = start_look(p);
 	if (r < 0)
 		return r;
 	watch_network(p);
@@ -375,8 +284,7 @@ static int start(struct peer *p)
 		p->end.fire = time_is_over;
 		loop_arm(&p->loop, &p->end, loop_now_ms() + o->time_ms);
 	}
-	begin_if_ready(p);
-	return 0;
+	return prepare_begin(&p->prepare, &p->loop, o, &p->locals, drive_port(p->drive, 0));
 }
 
 static void stop(struct peer *p)
@@ -389,10 +297,9 @@ static void stop(struct peer *p)
 		say(p, line, event_ended(&counters, line));
 	}
 	lines_out_end(&p->out);
-	look_free(p->look);
 	echo_end(&p->echo, &p->loop);
 	drive_free(p->drive);
-	mapping_end(&p->mapping);
+	prepare_end(&p->prepare);
 	closep(&p->network.fd);
 	closep(&p->signals.fd);
 	loop_end(&p->loop);
@@ -411,7 +318,8 @@ int punch_peer(int argc, char **argv)
 	p = calloc(1, sizeof *p);
 	if (!p)
 		return failed(-ENOMEM, "peer");
-	p->loop.epoll = p->network.fd = p->signals.fd = p->mapping.fd = p->echo.source.fd = -1;
+	p->loop.epoll = p->network.fd = p->signals.fd = p->echo.source.fd = -1;
+	prepare_init(&p->prepare, prepared, say_line);
 	r = peer_options_get(&p->options, argc, argv);
 	if (r != 0) {
 		free(p);

@@ -25,7 +25,7 @@ static const char text[] =
 	"\n"
 	"  --offer | --answer    which end this is: one of each kind\n"
 	"  --stun ADDR[,ADDR]    servers that tell what we look like (numbers; port 3478)\n"
-	"  --relay ADDR:PORT     a relay for the time before, and for when nothing else works\n"
+	"  --relay ADDR          a relay for the time before, and for when nothing else works\n"
 	"  --relay-only          use nothing but the relay, tell the other end no address\n"
 	"  --key-file FILE|fd:N|-  a secret that both ends know, on one line (-: standard\n"
 	"                        input's first line); without one who carries the signals is\n"
@@ -178,11 +178,13 @@ static int get_secret(const char *from, uint8_t ret[static 32])
 
 		if (r != 0)
 			return r;
-		fd = own = (int)number;
+		own = (int)number;
+		fd = own;
 	} else if (strcmp(from, "-") != 0) {
-		fd = own = open(from, O_RDONLY | O_CLOEXEC);
+		own = open(from, O_RDONLY | O_CLOEXEC);
 		if (own < 0)
 			return failed(-errno, "cannot open %s", from) + 1;
+		fd = own;
 	}
 	n = read_line(fd, line, sizeof line);
 	if (n < 0)
@@ -219,7 +221,7 @@ static int get_one(struct peer_options *o, struct seen *seen, int c)
 	case OPT_STUN:
 		return get_servers(optarg, o->servers);
 	case OPT_RELAY:
-		return get_address("relay", optarg, 0, &o->relay);
+		return get_address("relay", optarg, STUN_PORT, &o->relay);
 	case OPT_RELAY_ONLY:
 		o->relay_only = true;
 		break;

@@ -92,8 +92,11 @@ static void flow_send(struct punch *p, uint64_t now, uint32_t i)
 {
 	struct campaign *c = &p->campaign;
 	uint32_t sockets = c->sockets_n ? c->sockets_n : 1;
-	uint16_t socket = c->sockets_n ? (uint16_t)(c->first_socket + i % sockets) : p->main[V4];
+	uint16_t socket = p->main[V4];
 	struct address to = c->target;
+
+	if (c->sockets_n > 0)
+		socket = (uint16_t)(c->first_socket + i % sockets);
 
 	/* each socket of a grid walks on where the one before it has stopped */
 	to.port = port_of(c, c->plan.kind == PLAN_GRID ? i : i / sockets);

@@ -233,7 +233,7 @@ void pairs_make(struct punch *p, uint64_t now)
 	for (size_t i = 0; i < p->theirs.n; i++)
 		pair_make(p, now, &p->theirs.list[i]);
 	if (p->has_leg) {
-		relayed = pair_add(p, p->main[p->leg.relay.family == 6], &p->leg.relay,
+		relayed = pair_add(p, p->leg_socket, &p->leg.relay,
 				   PUNCH_PATH_RELAYED);
 		if (relayed && relayed->state != PAIR_VALID)
 			pair_start(relayed, now);

@@ -92,6 +92,15 @@ static void rest_end(struct punch *p, const struct pair *chosen)
 	}
 }
 
+static const char *found_by(const struct punch *p, const struct pair *pair)
+{
+	if (pair->kind == PUNCH_PATH_RELAYED)
+		return "relay";
+	if (pair->kind == PUNCH_PATH_DIRECT && campaign_covers(p, &pair->remote))
+		return p->campaign.plan.word;
+	return p->keep.lost_us ? "repair" : "checks";
+}
+
 void choose(struct punch *p, uint64_t now)
 {
 	struct pair *best = best_of(p);
@@ -101,6 +110,7 @@ void choose(struct punch *p, uint64_t now)
 		return;
 	p->chosen = best;
 	p->connected = true;
+	p->rung = found_by(p, best);
 	path_set(p, best);
 	keep_chosen(p, now);
 	event.path = p->path;
@@ -109,6 +119,7 @@ void choose(struct punch *p, uint64_t now)
 		return;
 	}
 	p->retry_us = NEVER;
+	p->tries = 0;
 	campaign_won(p, now);
 	rest_end(p, best);
 	say(p, now, &event);
@@ -132,7 +143,7 @@ void choose_relay(struct punch *p, uint64_t now)
 
 	if (!p->has_leg)
 		return;
-	pair = pair_find(p, p->main[p->leg.relay.family == 6], &p->leg.relay);
+	pair = pair_find(p, p->leg_socket, &p->leg.relay);
 	if (p->leg.state == RELAY_LEG_REFUSED && pair) {
 		pair->state = PAIR_DEAD;
 		return;

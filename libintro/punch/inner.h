@@ -130,6 +130,7 @@ struct keep {
 	uint64_t lost_us;	/* since when no path works; 0: one does */
 	uint64_t again_us;	/* when the pairs are tried anew */
 	uint64_t use_us;	/* the next CHECK that says what was chosen */
+	uint64_t use_apart_us;
 	uint64_t padded_us;	/* the next CHECK as long as data */
 	uint64_t beat_us;	/* the next keepalive */
 	/* Where their NAT would be spoilt by what we sent from a new mapping before they knew
@@ -163,6 +164,7 @@ struct punch {
 	struct candidates mine, theirs;
 	struct address observed;	/* the other end's, by the rendezvous */
 	uint16_t generation;
+	unsigned int tries;		/* generations since a direct path worked */
 	/* in this generation: */
 	bool invited;			/* their candidates came */
 	bool accepted, answered;	/* we are answering; we have */
@@ -173,6 +175,7 @@ struct punch {
 
 	struct relay_leg leg;
 	bool has_leg;
+	uint16_t leg_socket;	/* stays the same in later generations */
 	struct pair pairs[PAIRS_MAX];
 	size_t pairs_n;
 	struct sent *sent;

@@ -13,15 +13,25 @@
 #define WAIT_MIN_US 50000u
 #define APART_US 50000u
 #define MISSES_MAX 3u
-/* An address that changed is asked for so often while nothing comes in: densely at first. */
+/* An address that changed is asked for so often while nothing comes in, and all pairs are tried
+ * anew: ever rarer, as a part of the time that has gone by. */
 #define ASK_APART_US 50000u
-#define ASK_SLOW_US 500000u
-#define ASK_DENSE_US 2000000u
-/* What was lost is tried again as it was, before a new generation is begun. */
+#define ASK_PART 16u
 #define REPAIR_US 700000u
+#define REPAIR_PART 4u
+#define ANSWERER_REPAIR_US 60000000u	/* it leaves the next tries to the offerer */
+#define RARELY_US 30000000u
 #define USE_APART_US 40000u
+#define USE_APART_MAX_US 1000000u
 #define PADDED_APART_US 300000u
 #define PADDED_TRIES 4u
+
+static uint64_t rarer(uint64_t at_least, uint64_t part)
+{
+	if (part < at_least)
+		return at_least;
+	return part < RARELY_US ? part : RARELY_US;
+}
 
 static void set_beat(struct punch *p, uint64_t now)
 {
@@ -38,6 +48,7 @@ void keep_chosen(struct punch *p, uint64_t now)
 	k->lost_us = 0;
 	set_beat(p, now);
 	k->use_us = is_offerer(p) ? now : NEVER;
+	k->use_apart_us = USE_APART_US;
 	k->padded_us = p->chosen->kind == PUNCH_PATH_RELAYED ? NEVER : now + USE_APART_US;
 	p->chosen->used = false;
 	keep_timer(p, now);
@@ -91,7 +102,7 @@ static void ask_where(struct punch *p, uint64_t now)
 
 	if (now < k->ask_us || p->config.relay_only)
 		return;
-	k->ask_us = now + (since < ASK_DENSE_US ? ASK_APART_US : ASK_SLOW_US);
+	k->ask_us = now + rarer(ASK_APART_US, since / ASK_PART);
 	for (unsigned int family = V4; family < FAMILIES; family++) {
 		if (p->main[family] != NO_SOCKET)
 			gather_ask(p, now, p->main[family], 0);
@@ -128,8 +139,9 @@ static void lost(struct punch *p, uint64_t now)
 	p->keep.await_us = 0;
 	choose_none(p, now);
 	p->keep.lost_us = now;
-	if (is_offerer(p))
-		p->retry_us = now + REPAIR_US;
+	p->retry_us = now + (is_offerer(p) ? REPAIR_US : ANSWERER_REPAIR_US);
+	if (p->has_leg)
+		relay_leg_moved(&p->leg, now);
 	p->keep.again_us = now;
 	keep_timer(p, now);
 }
@@ -147,6 +159,8 @@ static void check_alive(struct punch *p, uint64_t now)
 	k->due_us = now + APART_US;
 	pair_check(p, now, p->chosen, false);
 	ask_where(p, now);
+	if (p->chosen->kind == PUNCH_PATH_RELAYED && k->misses == 1)
+		relay_leg_moved(&p->leg, now);
 }
 
 static void check_padded(struct punch *p, uint64_t now)
@@ -175,7 +189,7 @@ static void repair(struct punch *p, uint64_t now)
 
 	ask_where(p, now);
 	if (now >= k->again_us) {
-		k->again_us = now + REPAIR_US;
+		k->again_us = now + rarer(REPAIR_US, (now - k->lost_us) / REPAIR_PART);
 		pairs_again(p, now);
 	}
 }
@@ -194,7 +208,9 @@ void keep_timer(struct punch *p, uint64_t now)
 	if (p->chosen && k->due_us <= now)
 		check_alive(p, now);
 	if (p->chosen && k->use_us <= now) {
-		k->use_us = p->chosen->used ? NEVER : now + USE_APART_US;
+		k->use_us = p->chosen->used ? NEVER : now + k->use_apart_us;
+		k->use_apart_us = k->use_apart_us * 2 < USE_APART_MAX_US ? k->use_apart_us * 2 :
+									     USE_APART_MAX_US;
 		if (!p->chosen->used)
 			pair_check(p, now, p->chosen, false);
 	}
@@ -260,6 +276,8 @@ void keep_seen(struct punch *p, uint64_t now, unsigned int family, const struct 
 	if (was->family == 0 || address_equal(was, is) || !p->known_us || p->gather.going)
 		return;
 	p->keep.moved = true;
+	if (p->has_leg)
+		relay_leg_moved(&p->leg, now);
 	if (family == V4 && spoilable(p)) {
 		spare_use(p, now);
 		return;

@@ -127,16 +127,16 @@ static bool learn_sequence(struct nat *ret, const struct nat_sample *samples, si
 			   int direction)
 {
 	struct sequence sum;
-	uint32_t step, foreign;
+	uint32_t step = 1, foreign;
 	uint64_t rate;
 
 	if (!add_up(samples, n, direction, &sum))
 		return false;
-	step = sum.common;
 	/* of flows that nobody saw from outside there were more than one between any two */
-	while (step > 1 && (sum.common % step != 0 ||
-			    !step_fits(samples, n, direction, step)))
-		step--;
+	for (uint32_t wide = sum.common; wide > step; wide--) {
+		if (sum.common % wide == 0 && step_fits(samples, n, direction, wide))
+			step = wide;
+	}
 	foreign = sum.ports / step > sum.flows ? sum.ports / step - sum.flows : 0;
 	if (sum.span_us < RATE_SPAN_US)
 		sum.span_us = RATE_SPAN_US;

@@ -94,6 +94,7 @@ int punch_new(struct punch **ret, const struct punch_config *config, uint64_t no
 	}
 	if (config->relay.family) {
 		p->has_leg = true;
+		p->leg_socket = p->main[config->relay.family == 6];
 		relay_leg_init(&p->leg, &config->relay, &p->random, now_us);
 	}
 	make_keys(p);
@@ -231,7 +232,7 @@ void fail(struct punch *p, uint64_t now, enum punch_reason reason)
 
 static struct pair *relayed_pair(struct punch *p)
 {
-	return pair_find(p, p->main[p->leg.relay.family == 6], &p->leg.relay);
+	return pair_find(p, p->leg_socket, &p->leg.relay);
 }
 
 /* The engine's own: 16 to 63 (RFC 7983 leaves them to us). */
@@ -246,7 +247,7 @@ static enum punch_got from_relay(struct punch *p, uint64_t now, const uint8_t *b
 	struct pair *pair = relayed_pair(p);
 
 	if (is_control(bytes, len)) {
-		check_receive(p, now, p->main[p->leg.relay.family == 6], &p->leg.relay, true,
+		check_receive(p, now, p->leg_socket, &p->leg.relay, true,
 			      bytes, len);
 		return PUNCH_MINE;
 	}
@@ -326,7 +327,7 @@ static void leg_timer(struct punch *p, uint64_t now)
 	size_t len;
 
 	while (p->has_leg && (len = relay_leg_next(&p->leg, now, out)) > 0)
-		send_bytes(p, p->main[p->leg.relay.family == 6], &p->leg.relay, 0, out, len);
+		send_bytes(p, p->leg_socket, &p->leg.relay, 0, out, len);
 }
 
 void punch_timer(struct punch *p, uint64_t now_us)

@@ -16,7 +16,8 @@
 #define STUN_PORT 3478u
 #define STUN_HEADER_BYTES 20u
 #define STUN_ID_BYTES 12u		/* transaction id */
-#define STUN_MESSAGE_MAX 1280u		/* bytes: what is longer is refused (the IPv6 MTU) */
+#define STUN_MESSAGE_MAX 1600u		/* bytes: what is longer is refused; RFC 5780's PADDING
+					 * makes some longer than an Ethernet frame */
 
 /* RFC 8489, section 5: method and class, as the first 14 bits spell them. */
 enum stun_type {

@@ -144,8 +144,8 @@ static void tick_ask(struct survey *s, struct survey_ask *ask, uint64_t now_us)
 static void end(struct survey *s)
 {
 	s->over = true;
-	for (uint16_t i = 1; i < SURVEY_SOCKETS; i++) {
-		struct output o = { .kind = OUTPUT_CLOSE, .socket = i };
+	for (unsigned int i = 1; i < SURVEY_SOCKETS; i++) {
+		struct output o = { .kind = OUTPUT_CLOSE, .socket = (uint16_t)i };
 
 		if (s->sockets[i].state == SOCKET_OPENING || s->sockets[i].state == SOCKET_OPEN)
 			output_put(&s->out, &o);

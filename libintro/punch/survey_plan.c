@@ -49,9 +49,9 @@ static void change(struct survey *s, enum purpose purpose, uint16_t socket, uint
 static void plan_lives(struct survey *s, uint64_t now_us)
 {
 	survey_open(s, SOCKET_LIFETIME, OUTPUT_BIND_ANY);
-	for (uint16_t i = SOCKET_LIVES; i <= SOCKET_LIVES_END; i++) {
-		survey_open(s, i, OUTPUT_BIND_ANY);
-		survey_ask(s, ASK_LIFE, i, server(s), now_us);
+	for (unsigned int i = SOCKET_LIVES; i <= SOCKET_LIVES_END; i++) {
+		survey_open(s, (uint16_t)i, OUTPUT_BIND_ANY);
+		survey_ask(s, ASK_LIFE, (uint16_t)i, server(s), now_us);
 	}
 }
 

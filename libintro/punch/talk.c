@@ -15,7 +15,6 @@
 #define CHECKS_LIMIT_US 750000u
 /* A prediction is right at once or not at all; two signals and a round trip. */
 #define PREDICTION_LIMIT_US 120000u
-#define GRID_LIMIT_US 6000000u
 /* While an answer is waited for, a sequential NAT's last port is told anew so often, for so long:
  * 20 new flows at most. */
 #define REFRESH_APART_US 150000u
@@ -23,6 +22,12 @@
 /* After so many there is nothing left to learn; a spray has its own pause between two. */
 #define GENERATIONS_MAX 6u
 #define SPRAYS_MAX 2u
+/* Where only the relay is left, things may yet change: another network, another router. */
+#define UPGRADE_APART_US 300000000u
+/* What worked once is given up only after this. */
+#define LOST_LIMIT_US 60000000u
+/* A peer that begins generations without end costs sockets and requests: no more of them. */
+#define GENERATIONS_EVER 200u
 
 void talk_send(struct punch *p, enum signal_kind kind)
 {
@@ -57,15 +62,15 @@ static uint64_t limit_of(const struct punch *p)
 	case PLAN_FAN:
 		if (p->campaign.plan.first == PLAN_BY_ROLE)
 			return PREDICTION_LIMIT_US + 3 * (uint64_t)p->gather.rtt_us;
-		return ETIQUETTE_SPRAY_APART_US;
+		return ETIQUETTE_TUPLE_REST_US;
 	case PLAN_SWEEP:
-		return ETIQUETTE_SPRAY_APART_US;
+	case PLAN_GRID:
+		return ETIQUETTE_TUPLE_REST_US;
 	case PLAN_WINDOW:
 		return PREDICTION_LIMIT_US + 3 * (uint64_t)p->gather.rtt_us;
-	case PLAN_GRID:
-		return GRID_LIMIT_US;
 	default:
-		return CHECKS_LIMIT_US;
+		return p->plan.kind == PLAN_RELAY && p->has_leg ? UPGRADE_APART_US :
+								    CHECKS_LIMIT_US;
 	}
 }
 
@@ -138,12 +143,13 @@ void talk_gathered(struct punch *p, uint64_t now)
 static void generation_begin(struct punch *p, uint64_t now)
 {
 	p->generation++;
+	p->tries++;
 	campaign_end(p, now, NO_SOCKET);
 	p->invited = p->accepted = p->answered = p->peer_open = false;
 	for (size_t i = 0; i < p->pairs_n; i++) {
 		struct pair *pair = &p->pairs[i];
 
-		if (pair->state < PAIR_VALID && pair->kind == PUNCH_PATH_DIRECT)
+		if (pair->state < PAIR_VALID && pair->kind != PUNCH_PATH_RELAYED)
 			pair->state = PAIR_DEAD;
 	}
 	gather_begin(p, now, true);
@@ -158,25 +164,42 @@ void talk_retry(struct punch *p, uint64_t now)
 		talk_send(p, SIGNAL_START);
 }
 
-void talk_timer(struct punch *p, uint64_t now)
+static bool tries_left(const struct punch *p)
 {
 	bool sprays = p->plan.first != PLAN_BY_ROLE;
-	bool direct = p->chosen && p->chosen->kind != PUNCH_PATH_RELAYED;
 
+	return is_offerer(p) && !p->config.relay_only &&
+	       p->tries < (sprays ? SPRAYS_MAX : GENERATIONS_MAX);
+}
+
+/* Nothing is left to be tried now: the end, or a pause where it worked once or the relay does. */
+static void give_up(struct punch *p, uint64_t now)
+{
+	bool lasting = p->connected && (p->chosen || now - p->keep.lost_us < LOST_LIMIT_US);
+
+	if (!lasting) {
+		fail(p, now, p->has_leg && p->leg.state == RELAY_LEG_REFUSED ?
+				     PUNCH_REASON_REFUSED : PUNCH_REASON_TIMEOUT);
+		return;
+	}
+	p->tries = 0;
+	p->retry_us = now + (p->chosen ? UPGRADE_APART_US : ETIQUETTE_TUPLE_REST_US);
+}
+
+void talk_timer(struct punch *p, uint64_t now)
+{
 	refresh(p, now);
 	if (p->retry_us > now)
 		return;
 	p->retry_us = NEVER;
-	if (direct)
+	if (p->chosen && p->chosen->kind != PUNCH_PATH_RELAYED)
 		return;
 	if (!p->known_us)
 		fail(p, now, PUNCH_REASON_SIGNAL);
-	else if (is_offerer(p) && !p->config.relay_only &&
-		 p->generation < (sprays ? SPRAYS_MAX : GENERATIONS_MAX))
+	else if (tries_left(p))
 		talk_retry(p, now);
-	else if (!p->chosen)
-		fail(p, now, p->has_leg && p->leg.state == RELAY_LEG_REFUSED ?
-				     PUNCH_REASON_REFUSED : PUNCH_REASON_TIMEOUT);
+	else
+		give_up(p, now);
 }
 
 /* ---- what comes in ---- */
@@ -230,7 +253,7 @@ static void on_answer(struct punch *p, uint64_t now, const struct signal *s)
 
 static void on_invite(struct punch *p, uint64_t now, const struct signal *s)
 {
-	if (s->generation == (uint16_t)(p->generation + 1) && p->generation < GENERATIONS_MAX)
+	if (s->generation == (uint16_t)(p->generation + 1) && p->generation < GENERATIONS_EVER)
 		generation_begin(p, now);
 	if (s->generation != p->generation || is_inviter(p) || p->invited)
 		return;
@@ -242,7 +265,7 @@ static void on_invite(struct punch *p, uint64_t now, const struct signal *s)
 static void on_start(struct punch *p, uint64_t now, const struct signal *s)
 {
 	if (is_offerer(p) || s->generation != (uint16_t)(p->generation + 1) ||
-	    p->generation >= GENERATIONS_MAX)
+	    p->generation >= GENERATIONS_EVER)
 		return;
 	generation_begin(p, now);
 }

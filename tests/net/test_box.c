@@ -69,7 +69,7 @@ TEST(box_ip, fragments_and_others_are_refused)
 		uint8_t value;
 	} changes[] = {
 		{ 0, 0x44 }, { 0, 0x4f }, { 0, 0x55 }, { 6, 0x20 }, { 7, 1 }, { 9, 6 },
-		{ 3, 27 }, { 25, 7 }, { 24, 1 },
+		{ 3, 27 }, { 3, 19 }, { 25, 7 }, { 24, 1 },
 	};
 
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
@@ -192,7 +192,14 @@ TEST(box, is_as_many_hops_as_it_is_told)
 	p.fd = a;
 	cr_expect_eq(poll(&p, 1, HANG_MS), 1);
 	cr_expect(p.revents & POLLERR);
+	/* The next one must not fail what is sent after it. */
+	on = 0;
+	MUST(setsockopt(a, IPPROTO_IP, IP_RECVERR, &on, sizeof on));
 	cr_expect(probe_arrives(b, a, LAB_PUBLIC_A, 5000));
+	/* The last router of the middle has nothing left to take. */
+	set_ttl(a, 5);
+	cr_expect_not(probe_arrives(a, b, LAB_PUBLIC_B, 5000));
+	cr_expect_eq(atomic_load(&lab.box.counters->verdicts[SIM_DROP_TTL]), 2);
 	/* Two routers, four hops, and what must be left at the end. */
 	set_ttl(a, 6);
 	cr_expect_not(probe_arrives(a, b, LAB_PUBLIC_B, 5000));

@@ -21,7 +21,8 @@ static struct pair_config pair_of(const char *name, const char *want,
 {
 	struct pair_config config = {
 		.lab.core = { .box = true, .hops = HOPS, .link.delay_us = DELAY_US },
-		.more = { no_map, no_map }, .want = want, .signal_us = { SIGNAL_US, SIGNAL_US }, .log = -1,
+		.more = { no_map, no_map }, .want = want, .log = -1,
+		.signal_us = { SIGNAL_US, SIGNAL_US },
 	};
 
 	if (pair_parse(name, &config.lab, buf) < 0)

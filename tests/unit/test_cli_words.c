@@ -301,7 +301,7 @@ TEST(cli_words, the_nearest_verb_is_suggested)
 
 TEST(cli_words, help_and_version)
 {
-	static const char *const verbs[] = { "serve", "connect", "hold", "take", "door", "grant",
+	static const char *const verbs[] = { "nat", "serve", "connect", "hold", "take", "door", "grant",
 					     "list",  "show",	 "why",  "watch", "status" };
 	_cleanup_run_ struct run all, version;
 

@@ -90,7 +90,8 @@ TEST(relay_hostile, is_no_way_into_other_networks)
 TEST(relay_hostile, serves_the_networks_that_are_allowed)
 {
 	for (unsigned int allowed = SCOPE_LOOPBACK; allowed < SCOPE_GLOBAL; allowed++) {
-		relayed_begin(&w, &(struct relay_config){ .allow = 1u << allowed | 1u << SCOPE_NONE });
+		relayed_begin(&w, &(struct relay_config){ .allow = 1u << allowed |
+								   1u << SCOPE_NONE });
 		for (size_t i = 0; i < sizeof places / sizeof *places; i++)
 			cr_assert_eq(serves(places[i].at), places[i].scope == allowed &&
 				     allowed != SCOPE_MULTICAST, "%s", places[i].at);

@@ -8,7 +8,7 @@ ratios of datagrams forwarded per second of the server's processor time (schedst
 the kernel's work for it, too); the table shows their median, the least and the most. The first
 repetition is thrown away. Payloads are 1,200 bytes, all sent alike: on one flow in trains, as a
 sender with segmentation offload sends them; on 1,000 flows one datagram of each flow after the
-other, or two to eight at a time.
+other, or two or four of each at a time.
 
 turnserver is needed, and two processors.
 """
@@ -32,6 +32,7 @@ LOADS = (
     ("1 flow, trains of 50", 1, 50, 400),
     ("1 flow, one by one", 1, 1, 256),
     ("1,000 flows, one by one", 1000, 1, 400),
+    ("1,000 flows, trains of 2", 1000, 2, 400),
     ("1,000 flows, trains of 4", 1000, 4, 400),
 )
 
@@ -49,11 +50,6 @@ class Server:
         self.port = port
         self.process = subprocess.Popen(["taskset", "-c", str(cpu), *argv], cwd=cwd,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def memory(self):
-        """Resident private bytes."""
-        with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as f:
-            return sum(int(line.split()[1]) * 1024 for line in f if line.startswith("Private"))
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
