@@ -180,13 +180,12 @@ static bool harmless(const struct punch *p, const struct candidate *c, enum punc
 	       p->peer_nat.poisoned == NAT_NO || p->peer_nat.mapping == NAT_MAPPING_NONE;
 }
 
-static bool same_external(const struct punch *p, const struct candidate *c)
+/* Whether both ends are behind one NAT. Who only says so could look about in our networks. */
+static bool same_external(const struct punch *p, const struct address *a)
 {
-	const struct candidate *theirs =
-		candidates_find(&p->theirs, CANDIDATE_REFLEXIVE, c->address.family);
-	const struct address *ours = &p->gather.reflexive[c->address.family == 6];
+	const struct address *ours = &p->gather.reflexive[a->family == 6];
 
-	return theirs && ours->family && address_same_ip(&theirs->address, ours);
+	return ours->family && address_same_ip(&p->observed, ours);
 }
 
 static void pair_make(struct punch *p, uint64_t now, const struct candidate *c)
@@ -196,7 +195,7 @@ static void pair_make(struct punch *p, uint64_t now, const struct candidate *c)
 	struct pair *pair;
 
 	if (socket == NO_SOCKET || !socket_is_open(p, socket) ||
-	    !candidate_allowed(&c->address, p->locals, p->locals_n, same_external(p, c)))
+	    !candidate_allowed(&c->address, p->locals, p->locals_n, same_external(p, &c->address)))
 		return;
 	/* what a server sees of a hard NAT is not what we would meet */
 	if (c->kind == CANDIDATE_REFLEXIVE && c->address.family == 4 &&
@@ -316,7 +315,8 @@ static void on_check(struct punch *p, uint64_t now, uint16_t socket, const struc
 	struct pair *pair = pair_find(p, socket, from);
 
 	/* a forged source must not turn our answers inwards */
-	if (!relayed && !pair && !candidate_allowed(from, p->locals, p->locals_n, true)) {
+	if (!relayed && !pair &&
+	    !candidate_allowed(from, p->locals, p->locals_n, same_external(p, from))) {
 		p->count.strange++;
 		return;
 	}
