@@ -48,30 +48,36 @@ bool sent_reserve(struct punch *p, uint32_t n)
 	return true;
 }
 
-static uint32_t sent_note(struct punch *p, uint64_t now, uint16_t socket, uint16_t port,
-			  bool padded, bool use)
+/* Numbers the CHECK and remembers it. */
+static void sent_note(struct punch *p, uint64_t now, uint16_t socket, const struct address *to,
+		      struct probe *probe)
 {
-	uint32_t number = ++p->number;
+	struct sent *sent;
 
-	p->sent[number % p->sent_size] = (struct sent){
-		.number = number,
+	probe->number = ++p->number;
+	random_bytes(&p->random, probe->echo, sizeof probe->echo);
+	sent = &p->sent[probe->number % p->sent_size];
+	*sent = (struct sent){
+		.number = probe->number,
 		.socket = socket,
-		.port = port,
-		.padded = padded,
-		.use = use,
+		.padded = probe->len == PROBE_PADDED_BYTES,
+		.use = probe->flags & PROBE_USE,
+		.to = *to,
 		.at_us = now,
 	};
-	return number;
+	memcpy(sent->echo, probe->echo, sizeof sent->echo);
 }
 
-/* The CHECK that a REPLY answers, which came back from where it went; NULL: none. */
-static struct sent *sent_find(struct punch *p, uint32_t number, uint16_t socket,
+/* The CHECK that a REPLY answers, which came back from where it went; NULL: none. Numbers can be
+ * guessed by a peer that would answer for another address. */
+static struct sent *sent_find(struct punch *p, const struct probe *reply, uint16_t socket,
 			      const struct address *from)
 {
-	struct sent *sent = &p->sent[number % p->sent_size];
+	struct sent *sent = &p->sent[reply->answers % p->sent_size];
 
-	return number != 0 && sent->number == number && sent->socket == socket &&
-	       sent->port == from->port ? sent : NULL;
+	return reply->answers != 0 && sent->number == reply->answers &&
+	       sent->socket == socket && address_equal(&sent->to, from) &&
+	       memcmp(sent->echo, reply->echo, sizeof sent->echo) == 0 ? sent : NULL;
 }
 
 /* ---- sending ---- */
@@ -84,6 +90,8 @@ static void probe_send(struct punch *p, uint16_t socket, const struct address *t
 
 	memcpy(probe->tag, p->tag, sizeof probe->tag);
 	probe->generation = p->generation;
+	if (relayed)
+		probe->flags |= PROBE_RELAYED;
 	probe_write(probe, p->keys.probe_out, bytes + RELAY_HEADER_BYTES);
 	if (relayed) {
 		relay_leg_header(&p->leg, bytes);
@@ -97,7 +105,7 @@ void check_send(struct punch *p, uint64_t now, uint16_t socket, const struct add
 {
 	struct probe probe = { .type = PROBE_CHECK, .len = PROBE_BYTES };
 
-	probe.number = sent_note(p, now, socket, to->port, false, false);
+	sent_note(p, now, socket, to, &probe);
 	probe_send(p, socket, to, &probe);
 }
 
@@ -110,7 +118,7 @@ void pair_check(struct punch *p, uint64_t now, struct pair *pair, bool padded)
 		.len = padded ? PROBE_PADDED_BYTES : PROBE_BYTES,
 	};
 
-	probe.number = sent_note(p, now, pair->socket, pair->remote.port, padded, use);
+	sent_note(p, now, pair->socket, &pair->remote, &probe);
 	probe_send(p, pair->socket, &pair->remote, &probe);
 }
 
@@ -306,6 +314,7 @@ static void reply(struct punch *p, uint16_t socket, const struct address *to,
 		.len = check->len,
 	};
 
+	memcpy(probe.echo, check->echo, sizeof probe.echo);
 	probe_send(p, socket, to, &probe);
 }
 
@@ -353,7 +362,7 @@ static void rtt_note(struct pair *pair, uint32_t rtt)
 static void on_reply(struct punch *p, uint64_t now, uint16_t socket, const struct address *from,
 		     bool relayed, const struct probe *probe)
 {
-	struct sent *sent = sent_find(p, probe->answers, socket, from);
+	struct sent *sent = sent_find(p, probe, socket, from);
 	struct pair *pair = pair_find(p, socket, from);
 
 	if (!sent || (!pair && !campaign_covers(p, from))) {
@@ -398,7 +407,9 @@ void check_receive(struct punch *p, uint64_t now, uint16_t socket, const struct 
 			p->count.strange++;
 		return;
 	}
-	if (memcmp(probe.tag, p->tag, sizeof p->tag) != 0) {
+	/* a relay must not pass for a direct path by sending on what goes by it */
+	if (memcmp(probe.tag, p->tag, sizeof p->tag) != 0 ||
+	    (probe.flags & PROBE_RELAYED ? !relayed : relayed)) {
 		p->count.strange++;
 		return;
 	}

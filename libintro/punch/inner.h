@@ -97,8 +97,10 @@ struct pair {
 /* A CHECK on its way. */
 struct sent {
 	uint32_t number;
-	uint16_t socket, port;
+	uint16_t socket;
 	bool padded, use;
+	struct address to;
+	uint8_t echo[PROBE_ECHO_BYTES];
 	uint64_t at_us;
 };
 

@@ -141,6 +141,7 @@ TEST(claim_15_targets, answers_for_another)
 		candidates_add(&s.candidates, CANDIDATE_HOST, &own);
 		candidates_add(&s.candidates, CANDIDATE_HOST, &elsewhere);
 		villain_begin(&v, &d, &c, &s);
+		villain_say(&v, SIGNAL_GO, &s);
 		villain_wait(&v, 200000);
 		cr_assert_gt(duel_sent_to(&d, victim, &elsewhere), 0);
 		cr_assert_gt(v.seen_number, 0);
