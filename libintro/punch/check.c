@@ -118,6 +118,9 @@ void pair_check(struct punch *p, uint64_t now, struct pair *pair, bool padded)
 		.len = padded ? PROBE_PADDED_BYTES : PROBE_BYTES,
 	};
 
+	if (!pair->answered && pair->kind != PUNCH_PATH_RELAYED &&
+	    pair->asked++ >= ETIQUETTE_CHECKS_EVER)
+		return;
 	sent_note(p, now, pair->socket, &pair->remote, &probe);
 	probe_send(p, pair->socket, &pair->remote, &probe);
 }
@@ -150,6 +153,7 @@ struct pair *pair_add(struct punch *p, uint16_t socket, const struct address *re
 		      enum punch_path_kind kind)
 {
 	struct pair *pair = pair_find(p, socket, remote);
+	unsigned int asked = pair && !pair->answered ? pair->asked : 0;
 
 	if (pair && pair->state != PAIR_DEAD)
 		return pair;
@@ -167,6 +171,7 @@ struct pair *pair_add(struct punch *p, uint16_t socket, const struct address *re
 		.socket = socket,
 		.remote = *remote,
 		.generation = p->generation,
+		.asked = asked,
 		.due_us = NEVER,
 	};
 	return pair;
@@ -374,6 +379,7 @@ static void on_reply(struct punch *p, uint64_t now, uint16_t socket, const struc
 	if (!pair)
 		return;
 	pair->state = PAIR_VALID;
+	pair->answered = true;
 	pair->due_us = NEVER;
 	rtt_note(pair, (uint32_t)(now - sent->at_us));
 	if (sent->padded) {

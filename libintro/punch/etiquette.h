@@ -14,6 +14,10 @@
  * 12 x 68 bytes is less than what a TCP SYN's retries with their headers come to. */
 #define ETIQUETTE_CHECKS 12u
 
+/* The same of all schedules together, where signals or CHECKs of the other end begin them anew:
+ * it moved, it opened, it was late. */
+#define ETIQUETTE_CHECKS_EVER 36u
+
 /* Datagrams per second to one end, over any second. A residential uplink of 1 Mbit/s carries
  * them (96 bytes each on the wire: 768 kbit/s). */
 #define ETIQUETTE_RATE 1000u

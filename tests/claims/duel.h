@@ -46,7 +46,7 @@ struct duel_end {
 	struct punch *punch;		/* NULL: absent */
 	struct address host;		/* its address; port: of socket 0 */
 	bool open[4096];		/* sockets, by number */
-	struct punch_event events[DUEL_EVENTS_MAX];
+	struct punch_event events[DUEL_EVENTS_MAX];	/* the first ones */
 	size_t events_n;
 	unsigned int connected, moved, failed;	/* such events */
 	struct address data_from;	/* of the last datagram for the application */
