@@ -98,7 +98,7 @@ static int resolve(const struct asked *a, const char *name, int family, struct a
 		;
 	if (!i || a->family == AF_INET6)
 		i = all;
-	r = address_from_sockaddr(i->ai_addr, i->ai_addrlen, ret);
+	r = i ? address_from_sockaddr(i->ai_addr, i->ai_addrlen, ret) : -EINVAL;
 	freeaddrinfo(all);
 	return r < 0 || ret->port == 0 ? usage_error("nat", "\"%s\" is no HOST[:PORT]", name) :
 					 CODE_OK;
@@ -169,6 +169,7 @@ int verb_nat(int argc, char **argv)
 		{ 0 },
 	};
 	struct asked a = { .family = AF_UNSPEC, .config.limit_us = LIMIT_US };
+	const char *from_environment;
 	char *usual = NULL;
 	int c, r = CODE_OK;
 
@@ -188,8 +189,9 @@ int verb_nat(int argc, char **argv)
 	}
 	if (r == CODE_OK && optind < argc)
 		r = usage_error("nat", "unexpected \"%s\"", argv[optind]);
-	if (r == CODE_OK && a.names_n == 0 && getenv("INTRO_STUN")) {
-		usual = strdup(getenv("INTRO_STUN"));
+	from_environment = getenv("INTRO_STUN");
+	if (r == CODE_OK && a.names_n == 0 && from_environment) {
+		usual = strdup(from_environment);
 		r = usual ? add_servers(&a, usual) : failed(-ENOMEM, "cannot ask");
 	}
 	if (r == CODE_OK && a.names_n == 0)

@@ -25,6 +25,19 @@ __attribute__((constructor)) static void remember_process(void)
 	test_pid = getpid();
 }
 
+void harness_note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	flockfile(stderr);
+	fputs("# ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	funlockfile(stderr);
+	va_end(args);
+}
+
 void harness_fail(const char *format, ...)
 {
 	char text[2048];

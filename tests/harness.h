@@ -55,6 +55,10 @@ void leak_check_end(const struct leak_check *check);
 void harness_fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
+/* A measured figure for the reader; a line to stderr. (A warning of Criterion's would fail the
+ * whole program.) */
+void harness_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* A call that must not give -1 with errno: its result, an int. */
 #define MUST(call) must((call), __FILE__, __LINE__, #call)
 int must(long result, const char *file, int line, const char *call);

@@ -114,7 +114,7 @@ TEST(box, delays_each_way)
 		took[i] = now_us() - began;
 	}
 	qsort(took, 50, sizeof *took, compare);
-	cr_log_warn("there and back, four links of 10 ms each: median %.2f ms, worst %.2f ms",
+	harness_note("there and back, four links of 10 ms each: median %.2f ms, worst %.2f ms",
 		    (double)took[25] / 1e3, (double)took[49] / 1e3);
 	cr_expect_geq(took[0], 40000);
 	close(a);
@@ -235,7 +235,7 @@ TEST(box, carries_many)
 		if (++there == FLOOD)
 			break;
 	ended = now_us();
-	cr_log_warn("%u of %d datagrams passed in %.0f ms", there, FLOOD,
+	harness_note("%u of %d datagrams passed in %.0f ms", there, FLOOD,
 		    (double)(ended - began) / 1e3);
 	cr_expect_gt(there, FLOOD / 2);
 	close(a);

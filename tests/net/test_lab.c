@@ -278,10 +278,10 @@ TEST(lab, leaves_nothing_behind)
 
 	/* What others do to the host's interfaces meanwhile is not to be counted. */
 	if (unshare(CLONE_NEWNET) < 0)
-		cr_log_warn("the interfaces counted are the host's: %s", strerror(errno));
+		harness_note("the interfaces counted are the host's: %s", strerror(errno));
 	before = interfaces();
 	probe_lab(&lab, &config);
-	cr_log_warn("everything there is, two carriers and IPv6, is up in %llu us",
+	harness_note("everything there is, two carriers and IPv6, is up in %llu us",
 		    (unsigned long long)lab.up_us);
 	pid = lab_spawn(&lab, LAB_HOST_A, &sleeper);
 	cr_assert_gt(pid, 0);

@@ -42,7 +42,7 @@ static void expect_path(struct pair_config *config, const char *name)
 	error = pair_run(config, &r);
 	NEED(error != -EPERM && error != -ENOSPC && error != -EUSERS, "%s", r.why);
 	cr_assert_eq(error, 0, "%s: %s: %s", name, strerror(-error), r.why);
-	cr_log_warn("%s: %s by %s after %.1f ms (%llu and %llu packets)%s", name, r.end[0].path,
+	harness_note("%s: %s by %s after %.1f ms (%llu and %llu packets)%s", name, r.end[0].path,
 		    r.end[0].rung, (double)r.wanted_us / 1e3,
 		    (unsigned long long)r.end[0].packets, (unsigned long long)r.end[1].packets,
 		    r.why);
@@ -50,7 +50,7 @@ static void expect_path(struct pair_config *config, const char *name)
 		  r.end[0].reason, r.end[1].reason);
 	cr_expect(r.echoed, "%s: nothing came back", name);
 	if (config->shake != PAIR_STILL) {
-		cr_log_warn("%s: repaired after %.1f ms", name, (double)r.repaired_us / 1e3);
+		harness_note("%s: repaired after %.1f ms", name, (double)r.repaired_us / 1e3);
 		cr_expect(r.repaired, "%s: not repaired", name);
 	}
 }

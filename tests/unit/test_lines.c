@@ -32,7 +32,7 @@ static void step(void)
 
 static void say(int fd, const char *text)
 {
-	cr_assert_eq(write(fd, text, strlen(text)), strlen(text));
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
 TEST(lines, however_cut)
