@@ -189,3 +189,164 @@ TEST(claim_09_replay, to_the_same_end_and_back)
 	}
 	duel_end(&was);
 }
+
+/* ---- with a relay: BOUND and COOKIE said again move deadlines, and nothing else ---- */
+
+static void expect_no_more(const struct duel *d, const struct duel *as, size_t len,
+			   const char *what)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct duel_end *e = &d->ends[i], *was = &as->ends[i];
+
+		cr_assert_eq(e->events_n, was->events_n, "%s: events of end %u", what, i);
+		for (size_t n = 0; n < e->events_n; n++)
+			cr_assert_eq(e->events[n].kind, was->events[n].kind, "%s: event", what);
+		cr_assert(address_equal(&punch_path(e->punch)->to, &punch_path(was->punch)->to),
+			  "%s: path of end %u", what, i);
+		cr_assert_leq(duel_bytes(d, i), duel_bytes(as, i) + len, "%s: bytes", what);
+	}
+}
+
+TEST(claim_09_replay, with_a_relay)
+{
+	struct duel_config c;
+	static struct record r;
+	struct duel was, d;
+	char what[64];
+
+	config_of(&c, 2, true);
+	r.n = 0;
+	play(&was, &c, note_item, &r);
+	for (size_t i = 0; i < r.n; i++) {
+		for (enum way way = AGAIN; way < WAYS; way++) {
+			struct replay_plan plan = { .item = &r.items[i], .wait = i, .way = way };
+
+			plan.to_end = way == REFLECTED ? r.items[i].from_end : r.items[i].to_end;
+			if (plan.to_end >= 2)
+				continue;
+			snprintf(what, sizeof what, "item %zu (%#x), way %u", i,
+				 r.items[i].bytes[0], (unsigned int)way);
+			play(&d, &c, on_item, &plan);
+			expect_no_more(&d, &was, r.items[i].len, what);
+			cr_assert_eq(plan.answered, 0, "%s: the attacker was answered", what);
+			duel_end(&d);
+		}
+	}
+	duel_end(&was);
+}
+
+/* The relay itself: from an address that is not bound, no answer is longer than what came. */
+TEST(claim_09_replay, to_the_relay)
+{
+	struct duel_config c;
+	static struct record r;
+	struct relay_out out;
+	struct duel d;
+	unsigned int n = 0;
+
+	config_of(&c, 2, true);
+	r.n = 0;
+	play(&d, &c, note_item, &r);
+	for (size_t i = 0; i < r.n; i++) {
+		struct duel_item *item = &r.items[i];
+		size_t answered = 0;
+
+		if (item->signal || !address_equal(&item->to, &d.relay_at))
+			continue;
+		relay_receive(d.relay, d.now_us, 0, &attacker, item->bytes, item->len, item->len,
+			      &out);
+		for (unsigned int s = 0; s < out.sends_n; s++)
+			answered += out.sends[s].len;
+		cr_assert_leq(answered, item->len);
+		cr_assert_eq(out.forward, 0, "forwarded for a stranger");
+		n++;
+	}
+	cr_assert_gt(n, 4u);
+	duel_end(&d);
+}
+
+/* ---- to the ends of another introduction ---- */
+
+struct elsewhere {
+	const struct record *record;
+	size_t answered;
+	bool done;
+};
+
+/* All of it, once the other introduction has begun: both of its ends have keys. */
+static void on_other(struct duel *d, struct duel_item *item)
+{
+	struct elsewhere *e = d->arg;
+
+	if (!item->signal && address_same_ip(&item->to, &attacker))
+		e->answered += item->len;
+	if (e->done || item->signal || item->bytes[0] != 0x10)
+		return;
+	e->done = true;
+	for (size_t i = 0; i < e->record->n; i++) {
+		struct replay_plan plan = { .item = &e->record->items[i] };
+
+		for (enum way way = AGAIN; way < CONNECTED; way++) {
+			plan.way = way;
+			for (plan.to_end = 0; plan.to_end < 2; plan.to_end++)
+				replay_item(d, &plan);
+		}
+	}
+}
+
+TEST(claim_09_replay, to_another_introduction)
+{
+	static struct record r;
+	struct duel_config c;
+	struct duel first, was, d;
+
+	config_of(&c, 3, false);
+	r.n = 0;
+	play(&first, &c, note_item, &r);
+	for (unsigned int same_secret = 0; same_secret < 2; same_secret++) {
+		struct elsewhere e = { .record = &r };
+
+		config_of(&c, 4, false);
+		for (unsigned int i = 0; i < 2 && !same_secret; i++)
+			memset(c.ends[i].secret, 0x77, sizeof c.ends[i].secret);
+		play(&was, &c, NULL, NULL);
+		play(&d, &c, on_other, &e);
+		cr_assert(e.done);
+		expect_same(&d, &was, same_secret ? "same secret" : "other secret");
+		cr_assert_eq(e.answered, 0, "the attacker was answered");
+		cr_assert_gt(counted(&d, 0), r.n);
+		cr_assert_gt(counted(&d, 1), r.n);
+		duel_end(&was);
+		duel_end(&d);
+	}
+	duel_end(&first);
+}
+
+/* An OFFER of the past that comes first is answered where the secret is the same; nothing comes
+ * of it. */
+TEST(claim_09_replay, an_old_offer_comes_first)
+{
+	static struct record r;
+	struct duel_config c;
+	struct duel first, d;
+
+	config_of(&c, 3, false);
+	r.n = 0;
+	play(&first, &c, note_item, &r);
+	config_of(&c, 4, false);
+	c.absent[0] = true;
+	c.hook = NULL;
+	duel_begin(&d, &c);
+	for (size_t i = 0; i < r.n; i++) {
+		struct replay_plan plan = { .item = &r.items[i], .way = i % 2 };
+
+		plan.to_end = 1;
+		replay_item(&d, &plan);
+	}
+	duel_run(&d, 60000000);
+	cr_assert_eq(d.ends[1].connected, 0);
+	cr_assert_eq(d.ends[1].datas, 0);
+	cr_assert_eq(d.ends[1].failed, 1);
+	duel_end(&d);
+	duel_end(&first);
+}
