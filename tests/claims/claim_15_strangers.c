@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "../../libintro/punch/bytes.h"
 #include "../../libintro/punch/etiquette.h"
 #include "../../libintro/punch/random.h"
 #include "../../libintro/punch/stun.h"
@@ -92,31 +93,55 @@ TEST(claim_15_strangers, the_engine)
 	duel_end(&d);
 }
 
-TEST(claim_15_strangers, a_stun_server)
+/* The shortest request, with this cookie. */
+static void keep_bare(struct stranger *s, uint32_t cookie)
+{
+	struct duel_item *item = &s->kept[s->kept_n++];
+
+	memset(item, 0, sizeof *item);
+	item->len = STUN_HEADER_BYTES;
+	item->bytes[1] = STUN_BINDING_REQUEST;
+	put_be32(item->bytes + 4, cookie);
+}
+
+static void ask(const char *const at[static 4], const char *from)
 {
 	static struct stranger s;
 	struct stun_server server = {
-		.at = { { duel_at("203.0.113.8:3478"), duel_at("203.0.113.8:3479") },
-			{ duel_at("203.0.113.7:3478"), duel_at("203.0.113.7:3479") } },
+		.at = { { duel_at(at[0]), duel_at(at[1]) }, { duel_at(at[2]), duel_at(at[3]) } },
 	};
+	struct address asker = duel_at(from);
 	uint8_t bytes[DUEL_BYTES_MAX];
 	struct stun_answer answer;
 	struct duel d;
 	unsigned int answered = 0;
 
 	begin(&s, &d, 2);
-	duel_run(&d, 1000000);
+	duel_run(&d, 20000);
+	keep_bare(&s, 0x2112a442);
+	keep_bare(&s, 0);
 	for (unsigned int i = 0; i < TRIES; i++) {
 		size_t len = make(&s, bytes);
 
-		if (!stun_server_answer(&server, i % 2, i / 2 % 2, &attacker, bytes, len, &answer))
+		if (!stun_server_answer(&server, i % 2, i / 2 % 2, &asker, bytes, len, &answer))
 			continue;
 		answered++;
 		cr_assert_leq(answer.len, ETIQUETTE_AMPLIFICATION * len);
-		cr_assert(address_same_ip(&answer.to, &attacker));
+		cr_assert(address_same_ip(&answer.to, &asker));
 	}
 	cr_assert_gt(answered, 100u);
 	duel_end(&d);
+}
+
+TEST(claim_15_strangers, a_stun_server)
+{
+	static const char *const v4[] = { "203.0.113.8:3478", "203.0.113.8:3479",
+					  "203.0.113.7:3478", "203.0.113.7:3479" };
+	static const char *const v6[] = { "[2001:db8::8]:3478", "[2001:db8::8]:3479",
+					  "[2001:db8::7]:3478", "[2001:db8::7]:3479" };
+
+	ask(v4, "198.51.100.66:666");
+	ask(v6, "[2001:db8::66]:666");
 }
 
 TEST(claim_15_strangers, a_relay)
