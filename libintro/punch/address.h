@@ -22,12 +22,13 @@ struct address {
 #define ADDRESS_TEXT_BYTES 56u
 
 /* Where an address may be (RFC 6890, RFC 6598, RFC 4291). IPv4-mapped IPv6 addresses are never
- * made here: address_from_sockaddr() gives the IPv4 address in them. */
+ * made here: address_from_sockaddr() gives the IPv4 address in them. They, and all others that
+ * lead to an IPv4 address (NAT64, 6to4, Teredo), are SCOPE_NONE. */
 enum address_scope {
-	SCOPE_NONE,		/* no address, 0.0.0.0/8, :: */
+	SCOPE_NONE,		/* no address, 0.0.0.0/8, ::, 100::/64, IPv4 in IPv6 */
 	SCOPE_LOOPBACK,
 	SCOPE_LINK,		/* 169.254/16, fe80::/10 */
-	SCOPE_PRIVATE,		/* RFC 1918, fc00::/7 */
+	SCOPE_PRIVATE,		/* RFC 1918, fc00::/7, fec0::/10 */
 	SCOPE_SHARED,		/* 100.64/10, between a carrier's NAT and its customers */
 	SCOPE_MULTICAST,	/* with broadcast and the reserved 240/4 */
 	SCOPE_GLOBAL,

@@ -100,8 +100,10 @@ static void flow_send(struct punch *p, uint64_t now, uint32_t i)
 
 	/* each socket of a grid walks on where the one before it has stopped */
 	to.port = port_of(c, c->plan.kind == PLAN_GRID ? i : i / sockets);
-	if (to.port == 0)
+	/* a GO, told again and again, begins rounds anew */
+	if (to.port == 0 || (c->full && c->probes == ETIQUETTE_PROBES))
 		return;
+	c->probes += c->full;
 	if (c->full)
 		check_send(p, now, socket, &to);
 	else
@@ -228,6 +230,9 @@ void campaign_released(struct punch *p, uint64_t now)
 	struct campaign *c = &p->campaign;
 
 	if (!c->on || c->waiting || c->sockets_open < c->sockets_n)
+		return;
+	/* a sweep goes on where it is */
+	if (c->full && !by_rounds(c))
 		return;
 	/* a fan's openers have done their part: what is hit answers */
 	if (c->plan.first == PLAN_WE_FIRST || (c->plan.kind == PLAN_GRID && opens(p)))

@@ -4,6 +4,7 @@
  */
 #include "candidate.h"
 
+#include "bytes.h"
 #include "punch.h"
 
 void candidates_add(struct candidates *c, enum candidate_kind kind, const struct address *a)
@@ -65,12 +66,27 @@ bool candidate_is_lan(const struct address *a, const struct punch_local *locals,
 	return false;
 }
 
+/* The first and the last address of an IPv4 network of ours: to all who are in it. */
+static bool is_broadcast(const struct address *a, const struct punch_local *locals, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned int bits = locals[i].prefix_bits;
+		uint32_t host = bits < 32 ? UINT32_MAX >> bits : 0;
+		uint32_t part = get_be32(a->ip) & host;
+
+		if (a->family == 4 && bits < 31 && (part == 0 || part == host) &&
+		    address_within(a, &locals[i].address, bits))
+			return true;
+	}
+	return false;
+}
+
 bool candidate_allowed(const struct address *a, const struct punch_local *locals, size_t n,
 		       bool same_external)
 {
 	enum address_scope scope = address_scope(a);
 
-	if (!usable(a) || a->port == 0)
+	if (!usable(a) || a->port == 0 || is_broadcast(a, locals, n))
 		return false;
 	if (scope == SCOPE_GLOBAL || candidate_is_lan(a, locals, n))
 		return true;

@@ -41,10 +41,10 @@ void candidates_add_hosts(struct candidates *c, const struct punch_local *locals
 const struct candidate *candidates_find(const struct candidates *c, enum candidate_kind kind,
 					unsigned int family);
 
-/* Whether the other end's candidate may be sent to. Never loopback, link-local, multicast or
- * none; private and shared addresses where one of our own networks has them, or where both ends
- * are seen with the same external address and we have one of that scope ourselves (behind one
- * NAT, in networks of its inside). */
+/* Whether the other end's candidate may be sent to. Never loopback, link-local, multicast, the
+ * broadcast address of a network of ours, or none; private and shared addresses where one of our
+ * own networks has them, or where both ends are seen with the same external address and we have
+ * one of that scope ourselves (behind one NAT, in networks of its inside). */
 bool candidate_allowed(const struct address *a, const struct punch_local *locals, size_t n,
 		       bool same_external);
 

@@ -48,30 +48,36 @@ bool sent_reserve(struct punch *p, uint32_t n)
 	return true;
 }
 
-static uint32_t sent_note(struct punch *p, uint64_t now, uint16_t socket, uint16_t port,
-			  bool padded, bool use)
+/* Numbers the CHECK and remembers it. */
+static void sent_note(struct punch *p, uint64_t now, uint16_t socket, const struct address *to,
+		      struct probe *probe)
 {
-	uint32_t number = ++p->number;
+	struct sent *sent;
 
-	p->sent[number % p->sent_size] = (struct sent){
-		.number = number,
+	probe->number = ++p->number;
+	random_bytes(&p->random, probe->echo, sizeof probe->echo);
+	sent = &p->sent[probe->number % p->sent_size];
+	*sent = (struct sent){
+		.number = probe->number,
 		.socket = socket,
-		.port = port,
-		.padded = padded,
-		.use = use,
+		.padded = probe->len == PROBE_PADDED_BYTES,
+		.use = probe->flags & PROBE_USE,
+		.to = *to,
 		.at_us = now,
 	};
-	return number;
+	memcpy(sent->echo, probe->echo, sizeof sent->echo);
 }
 
-/* The CHECK that a REPLY answers, which came back from where it went; NULL: none. */
-static struct sent *sent_find(struct punch *p, uint32_t number, uint16_t socket,
+/* The CHECK that a REPLY answers, which came back from where it went; NULL: none. Numbers can be
+ * guessed by a peer that would answer for another address. */
+static struct sent *sent_find(struct punch *p, const struct probe *reply, uint16_t socket,
 			      const struct address *from)
 {
-	struct sent *sent = &p->sent[number % p->sent_size];
+	struct sent *sent = &p->sent[reply->answers % p->sent_size];
 
-	return number != 0 && sent->number == number && sent->socket == socket &&
-	       sent->port == from->port ? sent : NULL;
+	return reply->answers != 0 && sent->number == reply->answers &&
+	       sent->socket == socket && address_equal(&sent->to, from) &&
+	       memcmp(sent->echo, reply->echo, sizeof sent->echo) == 0 ? sent : NULL;
 }
 
 /* ---- sending ---- */
@@ -84,6 +90,8 @@ static void probe_send(struct punch *p, uint16_t socket, const struct address *t
 
 	memcpy(probe->tag, p->tag, sizeof probe->tag);
 	probe->generation = p->generation;
+	if (relayed)
+		probe->flags |= PROBE_RELAYED;
 	probe_write(probe, p->keys.probe_out, bytes + RELAY_HEADER_BYTES);
 	if (relayed) {
 		relay_leg_header(&p->leg, bytes);
@@ -97,7 +105,7 @@ void check_send(struct punch *p, uint64_t now, uint16_t socket, const struct add
 {
 	struct probe probe = { .type = PROBE_CHECK, .len = PROBE_BYTES };
 
-	probe.number = sent_note(p, now, socket, to->port, false, false);
+	sent_note(p, now, socket, to, &probe);
 	probe_send(p, socket, to, &probe);
 }
 
@@ -110,7 +118,10 @@ void pair_check(struct punch *p, uint64_t now, struct pair *pair, bool padded)
 		.len = padded ? PROBE_PADDED_BYTES : PROBE_BYTES,
 	};
 
-	probe.number = sent_note(p, now, pair->socket, pair->remote.port, padded, use);
+	if (!pair->answered && pair->kind != PUNCH_PATH_RELAYED &&
+	    pair->asked++ >= ETIQUETTE_CHECKS_EVER)
+		return;
+	sent_note(p, now, pair->socket, &pair->remote, &probe);
 	probe_send(p, pair->socket, &pair->remote, &probe);
 }
 
@@ -142,6 +153,7 @@ struct pair *pair_add(struct punch *p, uint16_t socket, const struct address *re
 		      enum punch_path_kind kind)
 {
 	struct pair *pair = pair_find(p, socket, remote);
+	unsigned int asked = pair && !pair->answered ? pair->asked : 0;
 
 	if (pair && pair->state != PAIR_DEAD)
 		return pair;
@@ -159,6 +171,7 @@ struct pair *pair_add(struct punch *p, uint16_t socket, const struct address *re
 		.socket = socket,
 		.remote = *remote,
 		.generation = p->generation,
+		.asked = asked,
 		.due_us = NEVER,
 	};
 	return pair;
@@ -180,13 +193,12 @@ static bool harmless(const struct punch *p, const struct candidate *c, enum punc
 	       p->peer_nat.poisoned == NAT_NO || p->peer_nat.mapping == NAT_MAPPING_NONE;
 }
 
-static bool same_external(const struct punch *p, const struct candidate *c)
+/* Whether both ends are behind one NAT. Who only says so could look about in our networks. */
+static bool same_external(const struct punch *p, const struct address *a)
 {
-	const struct candidate *theirs =
-		candidates_find(&p->theirs, CANDIDATE_REFLEXIVE, c->address.family);
-	const struct address *ours = &p->gather.reflexive[c->address.family == 6];
+	const struct address *ours = &p->gather.reflexive[a->family == 6];
 
-	return theirs && ours->family && address_same_ip(&theirs->address, ours);
+	return ours->family && address_same_ip(&p->observed, ours);
 }
 
 static void pair_make(struct punch *p, uint64_t now, const struct candidate *c)
@@ -196,7 +208,7 @@ static void pair_make(struct punch *p, uint64_t now, const struct candidate *c)
 	struct pair *pair;
 
 	if (socket == NO_SOCKET || !socket_is_open(p, socket) ||
-	    !candidate_allowed(&c->address, p->locals, p->locals_n, same_external(p, c)))
+	    !candidate_allowed(&c->address, p->locals, p->locals_n, same_external(p, &c->address)))
 		return;
 	/* what a server sees of a hard NAT is not what we would meet */
 	if (c->kind == CANDIDATE_REFLEXIVE && c->address.family == 4 &&
@@ -307,6 +319,7 @@ static void reply(struct punch *p, uint16_t socket, const struct address *to,
 		.len = check->len,
 	};
 
+	memcpy(probe.echo, check->echo, sizeof probe.echo);
 	probe_send(p, socket, to, &probe);
 }
 
@@ -316,7 +329,8 @@ static void on_check(struct punch *p, uint64_t now, uint16_t socket, const struc
 	struct pair *pair = pair_find(p, socket, from);
 
 	/* a forged source must not turn our answers inwards */
-	if (!relayed && !pair && !candidate_allowed(from, p->locals, p->locals_n, true)) {
+	if (!relayed && !pair &&
+	    !candidate_allowed(from, p->locals, p->locals_n, same_external(p, from))) {
 		p->count.strange++;
 		return;
 	}
@@ -353,7 +367,7 @@ static void rtt_note(struct pair *pair, uint32_t rtt)
 static void on_reply(struct punch *p, uint64_t now, uint16_t socket, const struct address *from,
 		     bool relayed, const struct probe *probe)
 {
-	struct sent *sent = sent_find(p, probe->answers, socket, from);
+	struct sent *sent = sent_find(p, probe, socket, from);
 	struct pair *pair = pair_find(p, socket, from);
 
 	if (!sent || (!pair && !campaign_covers(p, from))) {
@@ -365,6 +379,7 @@ static void on_reply(struct punch *p, uint64_t now, uint16_t socket, const struc
 	if (!pair)
 		return;
 	pair->state = PAIR_VALID;
+	pair->answered = true;
 	pair->due_us = NEVER;
 	rtt_note(pair, (uint32_t)(now - sent->at_us));
 	if (sent->padded) {
@@ -398,7 +413,9 @@ void check_receive(struct punch *p, uint64_t now, uint16_t socket, const struct 
 			p->count.strange++;
 		return;
 	}
-	if (memcmp(probe.tag, p->tag, sizeof p->tag) != 0) {
+	/* a relay must not pass for a direct path by sending on what goes by it */
+	if (memcmp(probe.tag, p->tag, sizeof p->tag) != 0 ||
+	    (probe.flags & PROBE_RELAYED ? !relayed : relayed)) {
 		p->count.strange++;
 		return;
 	}

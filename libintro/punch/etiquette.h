@@ -11,11 +11,15 @@
 
 /* Checks to one candidate before it has answered: one each 20 ms while the first round trips may
  * still come, then ever rarer. A candidate is an address that only the other end vouches for;
- * 12 x 56 bytes is less than what a TCP SYN's retries with their headers come to. */
+ * 12 x 68 bytes is less than what a TCP SYN's retries with their headers come to. */
 #define ETIQUETTE_CHECKS 12u
 
+/* The same of all schedules together, where signals or CHECKs of the other end begin them anew:
+ * it moved, it opened, it was late. */
+#define ETIQUETTE_CHECKS_EVER 36u
+
 /* Datagrams per second to one end, over any second. A residential uplink of 1 Mbit/s carries
- * them (84 bytes each on the wire: 672 kbit/s). */
+ * them (96 bytes each on the wire: 768 kbit/s). */
 #define ETIQUETTE_RATE 1000u
 
 /* Probes of one spray. With 256 flows and 64,512 ports they meet in 99.97 %. */

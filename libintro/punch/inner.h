@@ -82,6 +82,8 @@ struct pair {
 	struct address remote;
 	bool early;		/* checks begin before the other end is known to have opened */
 	unsigned int checks;	/* since the schedule began */
+	unsigned int asked;	/* CHECKs without any answer, of all schedules */
+	bool answered;
 	uint64_t begun_us, due_us;
 	uint64_t triggered_us;	/* when a CHECK of theirs last made us send one */
 	uint64_t heard_us;
@@ -97,8 +99,10 @@ struct pair {
 /* A CHECK on its way. */
 struct sent {
 	uint32_t number;
-	uint16_t socket, port;
+	uint16_t socket;
 	bool padded, use;
+	struct address to;
+	uint8_t echo[PROBE_ECHO_BYTES];
 	uint64_t at_us;
 };
 
@@ -115,6 +119,7 @@ struct campaign {
 	uint16_t first_socket;
 	unsigned int sockets_n, sockets_open;
 	uint32_t next, rounds;
+	uint32_t probes;	/* full ones sent */
 	uint32_t start, step;	/* of the walk through the ports */
 	uint64_t begun_us, due_us, over_us;
 	struct address target;	/* port: of a fan */
@@ -147,6 +152,9 @@ struct punch {
 	struct random random;
 	struct output_queue out;
 	struct punch_counters count;
+	uint64_t now_us;			/* of the call that is being served */
+	uint64_t sent_us[ETIQUETTE_RATE];	/* of the last datagrams, a ring */
+	uint32_t sent_n;
 	struct sockets sockets;
 	uint16_t main[FAMILIES];	/* NO_SOCKET: none */
 	struct gather gather;

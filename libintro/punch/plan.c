@@ -124,6 +124,8 @@ static void plan_grid(struct plan *ret, const struct plan_end *we, const struct 
 	ret->bind = bind_of(we);
 	ret->sockets = LOW_SOCKETS;
 	ret->targets = flows / LOW_SOCKETS + 1;
+	if (ret->targets > ETIQUETTE_FLOWS / LOW_SOCKETS)
+		ret->targets = ETIQUETTE_FLOWS / LOW_SOCKETS;
 	ret->set = theirs;
 }
 

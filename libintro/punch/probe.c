@@ -3,9 +3,9 @@
  * The form of CHECK and REPLY:
  *
  *	0 type, 1 flags, 2 generation, 4 tag, 12 number, 16 answers, 20 family, 21 zero,
- *	22 port, 24 ip, 40 length, 42 zero, 44 MAC; then zeros up to length
+ *	22 port, 24 ip, 40 length, 42 zero, 44 echo, 52 MAC; then zeros up to length
  *
- * The MAC is over the first 44 bytes. The address is masked by the tag, so that no gateway that
+ * The MAC is over the first 52 bytes. The address is masked by the tag, so that no gateway that
  * rewrites addresses in payloads finds it (RFC 8489, section 14.2, has the same reason).
  */
 #include "probe.h"
@@ -15,7 +15,8 @@
 
 #include "bytes.h"
 
-#define MAC_AT 44u
+#define ECHO_AT 44u
+#define MAC_AT 52u
 
 _Static_assert(MAC_AT + KEY_MAC_BYTES == PROBE_BYTES, "the MAC ends a probe");
 
@@ -40,6 +41,7 @@ void probe_write(const struct probe *p, const uint8_t key[static KEY_BYTES],
 	memcpy(out + 24, p->seen.ip, sizeof p->seen.ip);
 	mask(out + 22, 18, p->tag);
 	put_be16(out + 40, (uint16_t)p->len);
+	memcpy(out + ECHO_AT, p->echo, sizeof p->echo);
 	key_mac(out + MAC_AT, key, out, MAC_AT);
 }
 
@@ -73,6 +75,7 @@ int probe_read(const void *packet, size_t len, const uint8_t key[static KEY_BYTE
 	p.number = get_be32(bytes + 12);
 	p.answers = get_be32(bytes + 16);
 	p.len = len;
+	memcpy(p.echo, bytes + ECHO_AT, sizeof p.echo);
 	memcpy(address, bytes + 22, sizeof address);
 	mask(address, sizeof address, p.tag);
 	p.seen.family = bytes[20];

@@ -18,9 +18,10 @@
 #include "address.h"
 #include "key.h"
 
-#define PROBE_BYTES 60u
+#define PROBE_BYTES 68u
 #define PROBE_PADDED_BYTES 1200u	/* as long as the application's datagrams get (QUIC) */
 #define PROBE_OPENER_BYTES 8u
+#define PROBE_ECHO_BYTES 8u
 
 enum probe_type {
 	PROBE_CHECK = 0x10,
@@ -30,6 +31,7 @@ enum probe_type {
 
 enum probe_flag {
 	PROBE_USE = 1,		/* CHECK: the offerer has chosen this path */
+	PROBE_RELAYED = 2,	/* it goes by the relay: true of no other way */
 };
 
 struct probe {
@@ -40,6 +42,8 @@ struct probe {
 	uint32_t number;		/* of this datagram; each is accepted once */
 	uint32_t answers;		/* REPLY: the number of the CHECK */
 	struct address seen;		/* REPLY: where the CHECK came from */
+	/* CHECK: unpredictable; REPLY: the CHECK's. Proves that whoever replies has seen it. */
+	uint8_t echo[PROBE_ECHO_BYTES];
 	size_t len;			/* PROBE_BYTES, or PROBE_PADDED_BYTES */
 };
 

@@ -85,6 +85,7 @@ int punch_new(struct punch **ret, const struct punch_config *config, uint64_t no
 	copy_locals(p, config->locals, config->locals_n);
 	random_init(&p->random, config->seed);
 	p->nat = config->nat;
+	p->now_us = now_us;
 	p->retry_us = p->refresh_us = p->campaign.due_us = NEVER;
 	p->keep.spare = p->gather.probe = NO_SOCKET;
 	p->rung = "checks";
@@ -158,6 +159,7 @@ bool socket_is_open(const struct punch *p, uint16_t socket)
 void punch_opened(struct punch *p, uint64_t now_us, uint16_t socket, const struct address *local,
 		  int error)
 {
+	p->now_us = now_us;
 	if (socket >= p->sockets.n || p->sockets.list[socket].state != SOCKET_WANTED)
 		return;
 	p->sockets.list[socket].state = error < 0 ? SOCKET_CLOSED : SOCKET_OPEN;
@@ -172,6 +174,19 @@ void punch_opened(struct punch *p, uint64_t now_us, uint16_t socket, const struc
 		campaign_socket(p, now_us, socket, error == 0);
 }
 
+/* Whether one more may go: fewer than ETIQUETTE_RATE have in the second before. */
+static bool rate_take(struct punch *p)
+{
+	uint64_t *oldest = &p->sent_us[p->sent_n % ETIQUETTE_RATE];
+
+	if (p->sent_n >= ETIQUETTE_RATE && p->now_us - *oldest < 1000000)
+		return false;
+	*oldest = p->now_us;
+	if (++p->sent_n == 2 * ETIQUETTE_RATE)
+		p->sent_n = ETIQUETTE_RATE;
+	return true;
+}
+
 void send_bytes(struct punch *p, uint16_t socket, const struct address *to, uint8_t ttl,
 		const void *bytes, size_t len)
 {
@@ -184,7 +199,7 @@ void send_bytes(struct punch *p, uint16_t socket, const struct address *to, uint
 		.len = len,
 	};
 
-	if (!socket_is_open(p, socket))
+	if (!socket_is_open(p, socket) || !rate_take(p))
 		return;
 	output_put(&p->out, &o);
 	p->packets++;
@@ -290,6 +305,7 @@ enum punch_got punch_datagram(struct punch *p, uint64_t now_us, uint16_t socket,
 	const uint8_t *data;
 	size_t data_len;
 
+	p->now_us = now_us;
 	p->count.received++;
 	if (!socket_is_open(p, socket) || p->over)
 		return PUNCH_MINE;
@@ -315,6 +331,7 @@ enum punch_got punch_datagram(struct punch *p, uint64_t now_us, uint16_t socket,
 
 void punch_signal(struct punch *p, uint64_t now_us, const void *signal, size_t len)
 {
+	p->now_us = now_us;
 	if (!p->over)
 		talk_signal(p, now_us, signal, len);
 }
@@ -332,6 +349,7 @@ static void leg_timer(struct punch *p, uint64_t now)
 
 void punch_timer(struct punch *p, uint64_t now_us)
 {
+	p->now_us = now_us;
 	if (p->over)
 		return;
 	leg_timer(p, now_us);
@@ -366,6 +384,7 @@ bool punch_take(struct punch *p, struct output *ret)
 
 void punch_network(struct punch *p, uint64_t now_us, const struct punch_local *locals, size_t n)
 {
+	p->now_us = now_us;
 	copy_locals(p, locals, n);
 	if (p->over)
 		return;
@@ -386,8 +405,11 @@ void punch_network(struct punch *p, uint64_t now_us, const struct punch_local *l
 
 void punch_observed(struct punch *p, uint64_t now_us, const struct address *peer)
 {
+	bool same = address_same_ip(&p->observed, peer);
+
+	p->now_us = now_us;
 	p->observed = *peer;
-	if (!p->over && p->known_us && !p->campaign.on && !p->connected)
+	if (!same && !p->over && p->known_us && !p->campaign.on && !p->connected)
 		campaign_begin(p, now_us);
 }
 

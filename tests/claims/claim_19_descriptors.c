@@ -99,16 +99,16 @@ TEST(claim_19, descriptors_of_the_wrong_kind)
 	cr_assert(closed);
 	/* a stream; one that listens; one that is connected to nobody */
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream));
-	cr_assert_eq(send_bytes(sock, join, sizeof join, stream[0], 1), 0);
+	cr_assert_eq(raw_bytes(sock, join, sizeof join, stream[0], 1), 0);
 	close(stream[0]);
 	cr_assert(wait_fd(stream[1], POLLHUP));
 	close(stream[1]);
 	stream[0] = MUST(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-	cr_assert_eq(send_bytes(sock, join, sizeof join, stream[0], 1), 0);
+	cr_assert_eq(raw_bytes(sock, join, sizeof join, stream[0], 1), 0);
 	MUST(bind(stream[0], (struct sockaddr *)&(struct sockaddr_un){ .sun_family = AF_UNIX },
 		  sizeof(sa_family_t)));
 	MUST(listen(stream[0], 1));
-	cr_assert_eq(send_bytes(sock, join, sizeof join, stream[0], 1), 0);
+	cr_assert_eq(raw_bytes(sock, join, sizeof join, stream[0], 1), 0);
 	close(stream[0]);
 	cr_assert(lives(sock));
 	close(sock);
@@ -129,7 +129,7 @@ TEST(claim_19, options_on_the_brokers_end)
 	place_start(&p);
 	sock = depositor(p.bad);
 	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends));
-	cr_assert_eq(send_bytes(sock, join, sizeof join, ends[0], 1), 0);
+	cr_assert_eq(raw_bytes(sock, join, sizeof join, ends[0], 1), 0);
 	cr_assert(lives(ends[1]));
 	cr_assert(broker_fds_settle(&p.b, p.fds + 2));
 	/* where the kernel knows them */

@@ -95,7 +95,7 @@ TEST(claim_19, types_of_administration)
 		if (known)
 			continue;
 		sock = raw_open_control(&p.b);
-		send_bytes(sock, bare, sizeof bare, -1, 0);
+		raw_bytes(sock, bare, sizeof bare, -1, 0);
 		cr_assert(is_ended(sock), "type %u", type);
 		close(sock);
 	}
@@ -103,7 +103,7 @@ TEST(claim_19, types_of_administration)
 		const uint8_t bare[] = { 1, 0, (uint8_t)type, 0, 1, 0, 0, 0, 1, 0, 0, 0 };
 		int sock = raw_open_control(&p.b);
 
-		send_bytes(sock, bare, sizeof bare, -1, 0);
+		raw_bytes(sock, bare, sizeof bare, -1, 0);
 		cr_assert(lives(sock), "type %u", type);
 		close(sock);
 	}
@@ -124,7 +124,7 @@ TEST(claim_19, anything_else_on_a_shared_connection)
 
 		MUST(send(sock, share, sizeof share, 0));
 		cr_assert_eq(raw_reply(sock, 1, &reply), 0);
-		send_bytes(sock, bare, sizeof bare, -1, 0);
+		raw_bytes(sock, bare, sizeof bare, -1, 0);
 		cr_assert(is_ended(sock), "type %u", type);
 		close(sock);
 	}

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int send_bytes(int sock, const void *bytes, size_t len, int fd, size_t fds)
+int raw_bytes(int sock, const void *bytes, size_t len, int fd, size_t fds)
 {
 	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -53,7 +53,7 @@ bool lives(int sock)
 	static const uint8_t find[] = { 1, 0, WIRE_FIND, 0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0,
 					TAG_NAME, 0, 2, 0, 'd', 'b' };
 
-	if (send_bytes(sock, find, sizeof find, -1, 0) < 0)
+	if (raw_bytes(sock, find, sizeof find, -1, 0) < 0)
 		return false;
 	for (;;) {
 		_cleanup_raw_ struct raw packet = { .nfds = 0 };
@@ -70,7 +70,7 @@ bool ends_sender(const char *door, const void *bytes, size_t len)
 	int sock = raw_open(door);
 	bool ended;
 
-	send_bytes(sock, bytes, len, -1, 0);
+	raw_bytes(sock, bytes, len, -1, 0);
 	ended = is_ended(sock);
 	close(sock);
 	return ended;
@@ -79,7 +79,7 @@ bool ends_sender(const char *door, const void *bytes, size_t len)
 bool is_answered(const char *door, const void *bytes, size_t len)
 {
 	int sock = raw_open(door);
-	bool answered = send_bytes(sock, bytes, len, -1, 0) == 0 && lives(sock);
+	bool answered = raw_bytes(sock, bytes, len, -1, 0) == 0 && lives(sock);
 
 	close(sock);
 	return answered;
@@ -101,7 +101,7 @@ int send_pipe(int sock, const void *bytes, size_t len, size_t n, bool *closed)
 	int ends[2], r;
 
 	MUST(pipe2(ends, O_CLOEXEC));
-	r = send_bytes(sock, bytes, len, ends[1], n);
+	r = raw_bytes(sock, bytes, len, ends[1], n);
 	close(ends[1]);
 	*closed = wait_fd(ends[0], POLLHUP);
 	close(ends[0]);

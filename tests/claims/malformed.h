@@ -11,7 +11,7 @@
 #define FIND_DB 1, 0, WIRE_FIND, 0, 1, 0, 0, 0, 1, 0, 0, 0
 
 /* Send as it is; fds of them, all the same descriptor. 0 or a negative errno. */
-int send_bytes(int sock, const void *bytes, size_t len, int fd, size_t fds);
+int raw_bytes(int sock, const void *bytes, size_t len, int fd, size_t fds);
 
 /* Send n copies of a pipe's end with these bytes; what the kernel says, and whether every copy
  * was closed: nobody keeps what came in excess. */

@@ -75,6 +75,7 @@ static size_t make_reply(const struct keys *keys, uint8_t out[static PROBE_PADDE
 	};
 
 	memset(probe.tag, 0x5a, sizeof probe.tag);
+	memset(probe.echo, 0xec, sizeof probe.echo);
 	probe_write(&probe, keys->probe_out, out);
 	return len;
 }
@@ -99,6 +100,7 @@ TEST(punch_wire, probes_are_read_as_they_were_written)
 		cr_assert_eq(got.generation, 3);
 		cr_assert_eq(got.number, 4000000001u);
 		cr_assert_eq(got.answers, 17);
+		cr_assert_eq(got.echo[PROBE_ECHO_BYTES - 1], 0xec);
 		cr_assert_eq(got.len, len);
 		cr_assert(address_equal(&got.seen, &seen));
 	}
