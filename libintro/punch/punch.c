@@ -409,7 +409,12 @@ void punch_observed(struct punch *p, uint64_t now_us, const struct address *peer
 
 	p->now_us = now_us;
 	p->observed = *peer;
-	if (!same && !p->over && p->known_us && !p->campaign.on && !p->connected)
+	if (same || p->over || !p->known_us ||
+	    (p->chosen && p->chosen->kind != PUNCH_PATH_RELAYED))
+		return;
+	/* what was not allowed without it may be now */
+	pairs_make(p, now_us);
+	if (!p->campaign.on)
 		campaign_begin(p, now_us);
 }
 

@@ -146,9 +146,14 @@ TEST(readme, example_5)
 
 TEST(readme, example_6)
 {
-	char *more = example(6);
-
 	run_example(5);
+}
+
+TEST(readme, example_7)
+{
+	char *more = example(7);
+
+	run_example(6);
 	cr_expect_null(more, "there is no test for an example of the README");
 	free(more);
 }
