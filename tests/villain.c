@@ -14,6 +14,20 @@ static const uint8_t secret[KEY_BYTES] = {
 	0x5e, 0x5e, 0x5e, 0x5e, 0x5e, 0x5e, 0x5e, 0x5e, 0x5e, 0x5e,
 };
 
+static void answer(struct villain *v, const struct duel_item *item)
+{
+	struct probe reply = v->last;
+	uint8_t bytes[PROBE_PADDED_BYTES];
+
+	reply.type = PROBE_REPLY;
+	reply.answers = reply.number;
+	reply.number = ++v->numbers;
+	reply.flags = 0;
+	probe_write(&reply, v->keys.probe_out, bytes);
+	duel_inject(v->duel, v->victim, (uint16_t)(item->from.port - 4000), &item->to, bytes,
+		    reply.len, 2 * v->duel->delay_us);
+}
+
 static void on_item(struct duel *d, struct duel_item *item)
 {
 	struct villain *v = d->arg;
@@ -37,6 +51,8 @@ static void on_item(struct duel *d, struct duel_item *item)
 		   probe.type == PROBE_CHECK) {
 		v->last = probe;
 		v->seen_number = probe.number;
+		if (v->answers)
+			answer(v, item);
 	}
 }
 

@@ -18,6 +18,7 @@ struct villain {
 	struct key_pair key;
 	struct keys keys;
 	bool keyed;
+	bool answers;			/* CHECKs to its own IP, by itself */
 	uint8_t tag[KEY_TAG_BYTES];
 	uint32_t signals, numbers;	/* used so far */
 	uint16_t generation;

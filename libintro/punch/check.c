@@ -109,6 +109,23 @@ void check_send(struct punch *p, uint64_t now, uint16_t socket, const struct add
 	probe_send(p, socket, to, &probe);
 }
 
+/* Whether one more may go to an address that has never answered. Pairs come and go; all of them
+ * together have a budget, too. */
+static bool unanswered_take(struct punch *p, uint64_t now, struct pair *pair)
+{
+	const uint64_t ahead = (uint64_t)ETIQUETTE_UNANSWERED * ETIQUETTE_UNANSWERED_US;
+
+	if (pair->asked == ETIQUETTE_CHECKS_EVER)
+		return false;
+	if (p->unanswered_us < now)
+		p->unanswered_us = now;
+	if (p->unanswered_us - now > ahead)
+		return false;
+	p->unanswered_us += ETIQUETTE_UNANSWERED_US;
+	pair->asked++;
+	return true;
+}
+
 void pair_check(struct punch *p, uint64_t now, struct pair *pair, bool padded)
 {
 	bool use = is_offerer(p) && pair == p->chosen;
@@ -118,8 +135,7 @@ void pair_check(struct punch *p, uint64_t now, struct pair *pair, bool padded)
 		.len = padded ? PROBE_PADDED_BYTES : PROBE_BYTES,
 	};
 
-	if (!pair->answered && pair->kind != PUNCH_PATH_RELAYED &&
-	    pair->asked++ >= ETIQUETTE_CHECKS_EVER)
+	if (!pair->answered && pair->kind != PUNCH_PATH_RELAYED && !unanswered_take(p, now, pair))
 		return;
 	sent_note(p, now, pair->socket, &pair->remote, &probe);
 	probe_send(p, pair->socket, &pair->remote, &probe);

@@ -18,6 +18,11 @@
  * it moved, it opened, it was late. */
 #define ETIQUETTE_CHECKS_EVER 36u
 
+/* And to all addresses together that have not answered: as many candidates as a table of pairs
+ * holds; beyond, one each so many microseconds. */
+#define ETIQUETTE_UNANSWERED 2048u
+#define ETIQUETTE_UNANSWERED_US 500000u
+
 /* Datagrams per second to one end, over any second. A residential uplink of 1 Mbit/s carries
  * them (96 bytes each on the wire: 768 kbit/s). */
 #define ETIQUETTE_RATE 1000u

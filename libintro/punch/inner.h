@@ -186,6 +186,7 @@ struct punch {
 	uint16_t leg_socket;	/* stays the same in later generations */
 	struct pair pairs[PAIRS_MAX];
 	size_t pairs_n;
+	uint64_t unanswered_us;		/* when CHECKs that nothing answered are forgotten */
 	struct sent *sent;
 	uint32_t sent_size;		/* a power of two */
 	struct plan plan;		/* of this generation */

@@ -317,3 +317,40 @@ TEST(claim_15_caps, moves)
 		duel_end(&d);
 	}
 }
+
+/* The same by a peer that is connected, and has the engine change its path each time, so that
+ * what was asked in vain is forgotten. */
+TEST(claim_15_caps, moves_of_a_connected_peer)
+{
+	struct address own[2], any = elsewhere;
+	struct signal s = { .opened = true };
+	unsigned int sum = 0;
+	struct villain v;
+	struct duel d;
+	uint64_t begun;
+
+	name_itself(&s, 1);
+	begin(&v, &d, 1, &s);
+	v.answers = true;
+	begun = d.now_us;
+	for (unsigned int i = 0; i < 2000; i++) {
+		own[0] = own[1] = d.ends[0].host;
+		own[1].port++;
+		pairs_of(&s, i % 30);
+		villain_say(&v, SIGNAL_MOVE, &s);
+		villain_probe(&v, &own[i % 2], 0,
+			      (struct probe){ .type = PROBE_CHECK, .flags = PROBE_USE });
+		villain_wait(&v, 45000);
+	}
+	cr_assert_eq(d.ends[1].connected, 1);
+	cr_assert_gt(d.ends[1].moved, 1000u, "%u moves", d.ends[1].moved);
+	any.port = 0;
+	for (unsigned int i = 0; i < 240; i++) {
+		any.ip[3] = (uint8_t)i;
+		sum += duel_sent_to(&d, 1, &any);
+	}
+	cr_assert_leq(sum, ETIQUETTE_UNANSWERED + 1 + (d.now_us - begun) / ETIQUETTE_UNANSWERED_US,
+		      "%u", sum);
+	expect_rate(&d, 1);
+	duel_end(&d);
+}
