@@ -207,6 +207,9 @@ static void pair_make(struct punch *p, uint64_t now, const struct candidate *c)
 	enum punch_path_kind kind = PUNCH_PATH_DIRECT;
 	struct pair *pair;
 
+	/* whom we send to sees our address */
+	if (p->config.relay_only)
+		return;
 	if (socket == NO_SOCKET || !socket_is_open(p, socket) ||
 	    !candidate_allowed(&c->address, p->locals, p->locals_n, same_external(p, &c->address)))
 		return;
@@ -329,8 +332,8 @@ static void on_check(struct punch *p, uint64_t now, uint16_t socket, const struc
 	struct pair *pair = pair_find(p, socket, from);
 
 	/* a forged source must not turn our answers inwards */
-	if (!relayed && !pair &&
-	    !candidate_allowed(from, p->locals, p->locals_n, same_external(p, from))) {
+	if (!relayed && (p->config.relay_only || (!pair &&
+	    !candidate_allowed(from, p->locals, p->locals_n, same_external(p, from))))) {
 		p->count.strange++;
 		return;
 	}

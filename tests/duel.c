@@ -12,11 +12,17 @@
 #define START_US 1000000u
 #define DELAY_US 10000u
 
+static void expect(bool holds, const char *what)
+{
+	if (!holds)
+		harness_fail("duel: %s", what);
+}
+
 struct address duel_at(const char *text)
 {
 	struct address a;
 
-	cr_assert_eq(address_parse(text, 0, &a), 0, "%s", text);
+	expect(address_parse(text, 0, &a) == 0, text);
 	return a;
 }
 
@@ -46,7 +52,7 @@ static void *grown(void *list, size_t n, size_t *size, size_t each)
 		return list;
 	*size = *size ? *size * 2 : 256;
 	list = realloc(list, *size * each);
-	cr_assert_not_null(list);
+	expect(list, "memory");
 	return list;
 }
 
@@ -55,7 +61,7 @@ static void enqueue(struct duel *d, const struct duel_item *item)
 	struct duel_item *copy = malloc(sizeof *copy);
 	size_t i;
 
-	cr_assert_not_null(copy);
+	expect(copy, "memory");
 	*copy = *item;
 	d->queue = grown(d->queue, d->queue_n, &d->queue_size, sizeof *d->queue);
 	for (i = d->queue_n++; i > 0 && d->queue[i - 1]->at_us > item->at_us; i--)
@@ -104,7 +110,7 @@ static void transmit(struct duel *d, unsigned int from_end, const struct address
 		.len = len,
 	};
 
-	cr_assert_leq(len, sizeof item.bytes);
+	expect(len <= sizeof item.bytes, "a long datagram");
 	memcpy(item.bytes, bytes, len);
 	dispatch(d, &item);
 }
@@ -121,7 +127,7 @@ void duel_inject(struct duel *d, unsigned int end, uint16_t socket, const struct
 		.len = len,
 	};
 
-	cr_assert_leq(len, sizeof item.bytes);
+	expect(len <= sizeof item.bytes, "a long datagram");
 	memcpy(item.bytes, bytes, len);
 	enqueue(d, &item);
 }
@@ -137,7 +143,7 @@ void duel_signal(struct duel *d, unsigned int end, const void *bytes, size_t len
 		.len = len,
 	};
 
-	cr_assert_leq(len, sizeof item.bytes);
+	expect(len <= sizeof item.bytes, "a long datagram");
 	memcpy(item.bytes, bytes, len);
 	enqueue(d, &item);
 }
@@ -185,12 +191,12 @@ static void act(struct duel *d, unsigned int end, const struct output *o)
 
 	switch (o->kind) {
 	case OUTPUT_SEND:
-		cr_assert(e->open[o->socket]);
+		expect(e->open[o->socket], "sent from a closed socket");
 		note_sent(d, end, o);
 		transmit(d, end, &from, &o->to, o->ttl, o->bytes, o->len);
 		break;
 	case OUTPUT_OPEN:
-		cr_assert_lt(o->socket, sizeof e->open);
+		expect(o->socket < sizeof e->open, "too many sockets");
 		e->open[o->socket] = true;
 		punch_opened(e->punch, d->now_us, o->socket, &from, 0);
 		break;
@@ -278,7 +284,7 @@ bool duel_say(struct duel *d, unsigned int end, const void *bytes, size_t len)
 
 	if (path->kind == PUNCH_PATH_NONE)
 		return false;
-	cr_assert_leq(path->header_bytes + len, sizeof packet);
+	expect(path->header_bytes + len <= sizeof packet, "long data");
 	memcpy(packet, path->header, path->header_bytes);
 	memcpy(packet + path->header_bytes, bytes, len);
 	transmit(d, end, &from, &path->to, 0, packet, path->header_bytes + len);
@@ -358,7 +364,7 @@ void duel_begin(struct duel *d, const struct duel_config *config)
 		d->stun = duel_at("203.0.113.8:3478");
 	if (config->relay) {
 		d->relay_at = duel_at("203.0.113.9:3478");
-		cr_assert_eq(relay_new(&d->relay, &relay, d->now_us), 0);
+		expect(relay_new(&d->relay, &relay, d->now_us) == 0, "relay_new");
 	}
 	for (unsigned int i = 0; i < 2; i++) {
 		struct punch_config c = config->ends[i];
@@ -372,7 +378,7 @@ void duel_begin(struct duel *d, const struct duel_config *config)
 		c.relay = d->relay_at;
 		if (!c.host)
 			c.host = &d->hosts[i];
-		cr_assert_eq(punch_new(&d->ends[i].punch, &c, d->now_us), 0);
+		expect(punch_new(&d->ends[i].punch, &c, d->now_us) == 0, "punch_new");
 	}
 	/* what the first one says may want the second one to be there */
 	drain(d, 0);

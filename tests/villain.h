@@ -6,10 +6,10 @@
  */
 #pragma once
 
-#include "../../libintro/punch/etiquette.h"
-#include "../../libintro/punch/key.h"
-#include "../../libintro/punch/probe.h"
-#include "../../libintro/punch/signal.h"
+#include "../libintro/punch/etiquette.h"
+#include "../libintro/punch/key.h"
+#include "../libintro/punch/probe.h"
+#include "../libintro/punch/signal.h"
 #include "duel.h"
 
 struct villain {

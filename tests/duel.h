@@ -9,9 +9,9 @@
  */
 #pragma once
 
-#include "../../libintro/punch/punch.h"
-#include "../../libintro/punch/relay.h"
-#include "../../libintro/punch/stun_server.h"
+#include "../libintro/punch/punch.h"
+#include "../libintro/punch/relay.h"
+#include "../libintro/punch/stun_server.h"
 
 #define DUEL_BYTES_MAX 1408u
 #define DUEL_EVENTS_MAX 512u
