@@ -36,7 +36,7 @@
 
 /* Flows opened at once, and the pause after them: a default receive buffer holds 256 small
  * packets. */
-#define ETIQUETTE_BURST 32u
+#define ETIQUETTE_BURST 64u
 #define ETIQUETTE_BURST_US 2000u
 
 /* Sprays of one host follow each other in no less; one at a time. */

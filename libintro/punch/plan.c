@@ -54,13 +54,13 @@ static bool sequential(const struct nat *nat)
 	return nat->ports == NAT_PORTS_SEQUENTIAL && nat->last != 0 && nat->step != 0;
 }
 
-/* With N of K ports open, half of all sweeps hit within 0.69 K/N probes: about 50 where parity is
- * kept, 120 of all ports. */
+/* N flows and M probes meet in 98 % of all cases when NM = 4 K; both together are fewest when they
+ * are equal, about 500 of all ports. Half of all sweeps then end within 90 probes. */
 unsigned int plan_fan(uint32_t ports)
 {
 	if (ports <= 4096)
 		return 64;
-	return ports <= 40000 ? 512 : 384;
+	return 512;
 }
 
 /* As many as others take meanwhile, with four deviations, and some for our own flows. */

@@ -69,10 +69,6 @@ static void plan_other(struct survey *s, uint64_t now_us)
 	change(s, ASK_POISON, SOCKET_POISON, both, 0, now_us);
 	survey_ask(s, ASK_POISONED, SOCKET_POISON, &s->other,
 		   now_us + s->rtt_us + s->rtt_us / 2 + AFTER_US);
-	for (uint16_t i = 0; i < SURVEY_TTLS; i++) {
-		survey_open(s, (uint16_t)(SOCKET_TTL + i), OUTPUT_BIND_ANY);
-		change(s, ASK_TTL, (uint16_t)(SOCKET_TTL + i), both, (uint8_t)(i + 1), now_us);
-	}
 	if (s->config.lifetime_us > 0)
 		plan_lives(s, now_us);
 }
@@ -98,8 +94,25 @@ static void plan_hairpin(struct survey *s, uint64_t now_us)
 	survey_ask(s, ASK_HAIRPIN, SOCKET_MAPPING, &b->mapped, now_us);
 }
 
+/* Only where all see one mapping can the answer find the hole; elsewhere it would cost 16 flows,
+ * and there are NATs that count them. */
+static void plan_ttl(struct survey *s, uint64_t now_us)
+{
+	enum nat_mapping mapping = judge_mapping(s);
+
+	if (mapping != NAT_MAPPING_NONE && mapping != NAT_MAPPING_ENDPOINT_INDEPENDENT)
+		return;
+	for (uint16_t i = 0; i < SURVEY_TTLS; i++) {
+		survey_open(s, (uint16_t)(SOCKET_TTL + i), OUTPUT_BIND_ANY);
+		change(s, ASK_TTL, (uint16_t)(SOCKET_TTL + i), STUN_CHANGE_IP | STUN_CHANGE_PORT,
+		       (uint8_t)(i + 1), now_us);
+	}
+}
+
 void plan_after(struct survey *s, const struct survey_ask *ask, uint64_t now_us)
 {
+	if (ask->purpose == ASK_OTHER_IP)
+		plan_ttl(s, now_us);
 	if (ask->purpose == ASK_SAMPLE)
 		plan_hairpin(s, now_us);
 	if (ask->purpose == ASK_LIFE) {
