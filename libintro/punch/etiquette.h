@@ -11,7 +11,7 @@
 
 /* Checks to one candidate before it has answered: one each 20 ms while the first round trips may
  * still come, then ever rarer. A candidate is an address that only the other end vouches for;
- * 12 x 68 bytes is less than what a TCP SYN's retries with their headers come to. */
+ * 12 x 96 bytes on the wire are less than one full packet. */
 #define ETIQUETTE_CHECKS 12u
 
 /* The same of all schedules together, where signals or CHECKs of the other end begin them anew:

@@ -123,7 +123,8 @@ enum punch_got {
 	PUNCH_DATA,		/* the application's: payload points into packet */
 };
 /* A datagram came in on a socket of the engine's. The application's begin with a byte of 64 or
- * more and come by a path that was proved; what is neither is counted and dropped. */
+ * more and come by a path that was proved; what is neither is counted and dropped. Whoever is on
+ * that path can forge them: their protection is the application's. */
 enum punch_got punch_datagram(struct punch *p, uint64_t now_us, uint16_t socket,
 			      const struct address *from, const void *packet, size_t len,
 			      const uint8_t **payload, size_t *payload_len);
