@@ -121,6 +121,16 @@ TEST(pairs, hard_and_hard_by_low_ports)
 	expect_path(&config, name);
 }
 
+TEST(pairs, hard_and_hard_by_ipv6)
+{
+	static const char name[] = "fully-random:fully-random";
+	char buf[PAIR_NAME_BYTES];
+	struct pair_config config = pair_of(name, "direct", buf);
+
+	config.lab.ipv6 = true;
+	expect_path(&config, name);
+}
+
 TEST(pairs, easy_and_sequential)
 {
 	expect_direct("preserve:sequential");
