@@ -58,7 +58,7 @@ static void *grown(void *list, size_t n, size_t *size, size_t each)
 
 static void enqueue(struct duel *d, const struct duel_item *item)
 {
-	struct duel_item *copy = malloc(sizeof *copy);
+	struct duel_item *copy = calloc(1, sizeof *copy);
 	size_t i;
 
 	expect(copy, "memory");
