@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The engine from inside: one struct punch, and what its parts ask of each other. For the files
- * of the engine alone (punch.c, gather.c, talk.c, check.c, campaign.c, choose.c, keep.c).
+ * of the engine alone (punch.c, socket.c, gather.c, talk.c, pair.c, check.c, campaign.c, choose.c,
+ * keep.c).
  *
  * A generation is one try with one set of main sockets. In each, one end invites (tells its
  * candidates first) and the other opens (sends its openers before it answers), so that the
@@ -26,7 +27,7 @@
 
 enum { V4, V6, FAMILIES };
 
-/* ---- sockets (punch.c) ---- */
+/* ---- sockets (socket.c) ---- */
 
 enum socket_state { SOCKET_WANTED = 1, SOCKET_OPEN, SOCKET_CLOSED };
 
@@ -64,7 +65,7 @@ struct gather {
 	uint32_t rtt_us;			/* the fastest server's */
 };
 
-/* ---- pairs: a socket of ours and an address of theirs (check.c) ---- */
+/* ---- pairs: a socket of ours and an address of theirs (pair.c) ---- */
 
 #define PAIRS_MAX 40u
 
@@ -223,13 +224,15 @@ static inline void earlier(uint64_t *deadline, uint64_t other)
 		*deadline = other;
 }
 
-/* punch.c */
+/* socket.c */
 void send_bytes(struct punch *p, uint16_t socket, const struct address *to, uint8_t ttl,
 		const void *bytes, size_t len);
 /* The number of a new socket, or NO_SOCKET. */
 uint16_t socket_want(struct punch *p, unsigned int family, enum output_bind bind);
 void socket_close(struct punch *p, uint16_t socket);
 bool socket_is_open(const struct punch *p, uint16_t socket);
+
+/* punch.c */
 void say(struct punch *p, uint64_t now, struct punch_event *event);
 void trying(struct punch *p, uint64_t now, const char *rung);
 void fail(struct punch *p, uint64_t now, enum punch_reason reason);
@@ -262,16 +265,23 @@ void talk_timer(struct punch *p, uint64_t now);
 /* Give this generation up and begin the next one. */
 void talk_retry(struct punch *p, uint64_t now);
 
-/* check.c */
+/* pair.c */
 struct pair *pair_find(struct punch *p, uint16_t socket, const struct address *remote);
 struct pair *pair_add(struct punch *p, uint16_t socket, const struct address *remote,
 		      enum punch_path_kind kind);
+enum punch_path_kind pair_kind(const struct punch *p, const struct address *remote);
+/* Whether anything may be sent there. */
+bool pair_allowed(const struct punch *p, const struct address *a);
+/* A CHECK of theirs came: one of ours goes, unless one just went. */
+void pair_trigger(struct punch *p, uint64_t now, struct pair *pair);
 /* Pairs of our main sockets with their candidates, held or checked as it may be. */
 void pairs_make(struct punch *p, uint64_t now);
 /* The other end has opened: what was held is checked. */
 void pairs_release(struct punch *p, uint64_t now);
 void pairs_timer(struct punch *p, uint64_t now);
 uint64_t pairs_deadline(const struct punch *p);
+
+/* check.c */
 void pair_check(struct punch *p, uint64_t now, struct pair *pair, bool padded);
 /* A CHECK without a pair: to a port of a campaign. */
 void check_send(struct punch *p, uint64_t now, uint16_t socket, const struct address *to);
