@@ -4,6 +4,8 @@
 # make demo        the main job on real programs
 # make check       every test; check-asan: the same with ASan and UBSan
 # make sim         the punching engine's simulator; SEED=n PAIR=name draws one trial
+# make bench-punch the pages of tests/bench/punch: pairs of NATs, simulated and real, and the relay;
+#                  BENCH_QUICK=1 tries less, PAIRS="name name" only those
 # make lint | bench | fuzz | clean
 # make install | uninstall    PREFIX=/usr/local DESTDIR=
 #
@@ -32,7 +34,7 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
-.PHONY: all check check-asan sim lint bench fuzz demo install uninstall clean force
+.PHONY: all check check-asan sim lint bench bench-punch fuzz demo install uninstall clean force
 all:
 
 # ---- what must be installed, before anything else is looked at
@@ -43,6 +45,7 @@ sets_check-asan := build check
 sets_sim := build
 sets_lint := build check lint
 sets_bench := build bench
+sets_bench-punch := build bench
 sets_fuzz := build fuzz
 sets_fuzz-keep := build fuzz
 sets_install := build
@@ -209,6 +212,9 @@ sim: $(B)/tests/sim
 
 bench: all $(bench_programs)
 	INTRO_BUILD='$(build)' tests/bench/run
+
+bench-punch: $(B)/punch $(B)/tests/sim $(B)/tests/lab $(B)/tests/bench/relay_load
+	INTRO_BUILD='$(build)' PAIRS='$(PAIRS)' python3 -B tests/bench/punch/results.py
 
 FUZZ_SECONDS ?= 30
 fuzz:

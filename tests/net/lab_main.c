@@ -22,11 +22,13 @@ static const char text[] =
 	"  --trials N          so many (1)\n"
 	"  --want PATH         success is: lan, direct, relayed (direct)\n"
 	"  --relay             there is a relay\n"
+	"  --relay-only        and the peers use nothing else\n"
 	"  --low-ports         both may open sockets below 1024\n"
 	"  --delay MS          of each of the four links there and back (10)\n"
 	"  --jitter MS, --loss P, --hops N (4), --seed N\n"
 	"  --signal MS         what a signal takes (40)\n"
 	"  --late MS           B starts so much later\n"
+	"  --slow-a MS, --slow-b MS  that end's signals take so much longer\n"
 	"  --shake HOW         then A's NAT restarts (rebind), or A's address changes (move);\n"
 	"                      success is a path again\n"
 	"  --limit SECONDS     to give up after (20)\n"
@@ -43,8 +45,8 @@ static const char text[] =
 enum {
 	OPT_PAIR = 0x100, OPT_TRIALS, OPT_WANT, OPT_RELAY, OPT_LOW_PORTS, OPT_DELAY, OPT_JITTER,
 	OPT_LOSS, OPT_HOPS, OPT_SEED, OPT_SIGNAL, OPT_LATE, OPT_LIMIT, OPT_KERNEL, OPT_IPV6,
-	OPT_SHAKE, OPT_NO_SURVEY, OPT_NO_MAP, OPT_PROGRAM, OPT_JSON, OPT_VERBOSE, OPT_LIST,
-	OPT_HELP,
+	OPT_SLOW_A, OPT_SLOW_B, OPT_RELAY_ONLY, OPT_SHAKE, OPT_NO_SURVEY, OPT_NO_MAP, OPT_PROGRAM,
+	OPT_JSON, OPT_VERBOSE, OPT_LIST, OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -52,6 +54,7 @@ static const struct option options[] = {
 	{ "trials", required_argument, NULL, OPT_TRIALS },
 	{ "want", required_argument, NULL, OPT_WANT },
 	{ "relay", no_argument, NULL, OPT_RELAY },
+	{ "relay-only", no_argument, NULL, OPT_RELAY_ONLY },
 	{ "low-ports", no_argument, NULL, OPT_LOW_PORTS },
 	{ "delay", required_argument, NULL, OPT_DELAY },
 	{ "jitter", required_argument, NULL, OPT_JITTER },
@@ -60,6 +63,8 @@ static const struct option options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "signal", required_argument, NULL, OPT_SIGNAL },
 	{ "late", required_argument, NULL, OPT_LATE },
+	{ "slow-a", required_argument, NULL, OPT_SLOW_A },
+	{ "slow-b", required_argument, NULL, OPT_SLOW_B },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "shake", required_argument, NULL, OPT_SHAKE },
 	{ "kernel", no_argument, NULL, OPT_KERNEL },
@@ -83,6 +88,7 @@ struct run {
 	const char *more[MORE_MAX];
 	size_t more_n;
 	unsigned long trials;
+	uint32_t slow_us[2];
 	bool json;
 };
 
@@ -128,6 +134,8 @@ static bool set_number(struct run *r, int c, double n)
 	case OPT_HOPS: core->hops = (unsigned int)n; return n < 64;
 	case OPT_SEED: core->link.seed = (uint64_t)n; break;
 	case OPT_SIGNAL: r->pair.signal_us[0] = r->pair.signal_us[1] = microseconds(n); break;
+	case OPT_SLOW_A: r->slow_us[LAB_A] = microseconds(n); break;
+	case OPT_SLOW_B: r->slow_us[LAB_B] = microseconds(n); break;
 	case OPT_LATE: r->pair.late_us[LAB_B] = microseconds(n); break;
 	case OPT_LIMIT: r->pair.limit_us = microseconds(n * 1000); return n <= 1000;
 	default: return false;
@@ -157,6 +165,7 @@ static bool set_option(struct run *r, int c)
 		return r->pair.shake == PAIR_MOVE || strcmp(optarg, "rebind") == 0;
 	case OPT_WANT: r->pair.want = optarg; break;
 	case OPT_RELAY: r->pair.relay = true; break;
+	case OPT_RELAY_ONLY: r->pair.relay = true; return add(r, "--relay-only");
 	case OPT_LOW_PORTS: return add(r, "--low-ports");
 	case OPT_NO_SURVEY: return add(r, "--no-survey");
 	case OPT_NO_MAP: return add(r, "--no-map");
@@ -304,6 +313,8 @@ int main(int argc, char **argv)
 		return 100;
 	}
 	r.pair.program = r.program;
+	for (int i = 0; i < 2; i++)
+		r.pair.signal_us[i] += r.slow_us[i];
 	r.pair.more[0] = r.pair.more[1] = r.more;
 	return run_all(&r);
 }

@@ -129,6 +129,9 @@ void sim_report_json(struct sim_report *r, FILE *out)
 		quantile(r->ports, r->trials, 0.5), quantile(r->ports, r->trials, 0.9), r->digest);
 	for (uint32_t i = 0; i < failures_shown(r); i++)
 		fprintf(out, "%s%" PRIu64, i ? "," : "", r->failed[i]);
+	fputs("],\"took_us\":[", out);
+	for (uint32_t i = 0; i < r->successes; i++)
+		fprintf(out, "%s%" PRIu64, i ? "," : "", r->took_us[i]);
 	fputs("]}\n", out);
 	fflush(out);
 }
