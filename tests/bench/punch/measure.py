@@ -89,6 +89,11 @@ class Bench:
         trials = sum(row["trials"] for row in self.run(argv))
         self.keep("speed", "sim", {"trials": trials, "seconds": time.monotonic() - begin})
 
+    def relay(self):
+        raw = self.path("relay", "slices")
+        return self.script("relay.py", "relay", ["--json", raw] +
+                           (["--quick"] if self.quick else []))
+
     def script(self, name, kind, arguments=()):
         """Another script of this folder; its output, for the page."""
         done = subprocess.run([sys.executable, "-B", os.path.join(self.here, name), *arguments],
