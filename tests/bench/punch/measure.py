@@ -58,7 +58,8 @@ class Bench:
 
     def lab(self, pair):
         """Its trials are shared among its command lines."""
-        result = {"trials": 0, "times": [], "probes": [], "up_ms": [], "rungs": {}, "commands": []}
+        result = {"trials": 0, "times": [], "first": [], "probes": [], "up_ms": [], "rungs": {},
+                  "commands": []}
         for i, arguments in enumerate(pair.lab):
             share = (i + 1) * self.lab_trials // len(pair.lab) - \
                 i * self.lab_trials // len(pair.lab)
@@ -70,11 +71,14 @@ class Bench:
                 result["trials"] += 1
                 result["up_ms"].append(trial["up_ms"])
                 result["probes"].append(max(trial["ports"]))
+                if trial["connected"]:
+                    result["first"].append(trial["connected_ms"])
                 for rung in set(trial["rung"]):
                     result["rungs"][rung] = result["rungs"].get(rung, 0) + 1
                 if trial["wanted"] and trial["echoed"] and (trial["repaired"] or not shaken):
                     result["times"].append(trial["repaired_ms" if shaken else "wanted_ms"])
         result["times"].sort()
+        result["first"].sort()
         result["successes"] = len(result["times"])
         self.keep("lab", pair.name, result)
 
@@ -84,6 +88,11 @@ class Bench:
         begin = time.monotonic()
         trials = sum(row["trials"] for row in self.run(argv))
         self.keep("speed", "sim", {"trials": trials, "seconds": time.monotonic() - begin})
+
+    def relay(self):
+        raw = self.path("relay", "slices")
+        return self.script("relay.py", "relay", ["--json", raw] +
+                           (["--quick"] if self.quick else []))
 
     def script(self, name, kind, arguments=()):
         """Another script of this folder; its output, for the page."""

@@ -10,9 +10,11 @@ LATE_MS = (100, 200, 300)
 
 class Pair:
     """sim: a name of `tests/sim --list`; lab: lists of arguments for `tests/lab`.
-    success, in percent; median_ms, p90_ms: at most (None: nothing was asked of it)."""
+    success, in percent, of those within within_ms if that is given; median_ms, p90_ms: at most
+    (None: nothing was asked of it). also_ms: the share until then is told, too."""
 
-    def __init__(self, name, chart, lab, success, median_ms=None, p90_ms=None, note=""):
+    def __init__(self, name, chart, lab, success, median_ms=None, p90_ms=None, note="",
+                 within_ms=None, also_ms=None):
         self.name = name
         self.chart = chart
         self.lab = [["--pair", *arguments.split()] for arguments in
@@ -21,10 +23,14 @@ class Pair:
         self.median_ms = median_ms
         self.p90_ms = p90_ms
         self.note = note
+        self.within_ms = within_ms
+        self.also_ms = also_ms
 
     def wanted(self):
         """The target, for people."""
         words = [f"{'' if self.success == 100 else '>= '}{self.success:g} %"]
+        if self.within_ms is not None:
+            words[0] += f" in <= {self.within_ms / 1000:g} s"
         if self.median_ms is not None:
             words.append(f"median <= {self.median_ms:g} ms")
         if self.p90_ms is not None:
@@ -65,10 +71,13 @@ PAIRS = (
     Pair("easy-hard-low", "small", f"preserve:fully-random {DIRECT} --low-ports", 99.9, 120),
     Pair("easy-hard-parity", "small", f"preserve:@parity {DIRECT}", 99.9, 120),
     Pair("easy-hard-limit", "spray", f"preserve:fully-random+limit=128 {DIRECT} --limit 60", 95,
-         2000),
-    Pair("easy-hard-guard", "spray", f"preserve:@guarded {DIRECT} --limit 60", 95, 2000),
-    Pair("easy-hard-evict", "spray", f"preserve:@evicting {DIRECT} --limit 60", 95, 2000),
-    Pair("easy-hard-silence", "spray", f"preserve:@silencing {DIRECT} --limit 60", 95, 2000),
+         2000, also_ms=2000),
+    Pair("easy-hard-guard", "spray", f"preserve:@guarded {DIRECT} --limit 60", 95, 2000,
+         also_ms=2000),
+    Pair("easy-hard-evict", "spray", f"preserve:@evicting {DIRECT} --limit 60", 95, 2000,
+         also_ms=2000),
+    Pair("easy-hard-silence", "spray", f"preserve:@silencing {DIRECT} --limit 60", 95, 2000,
+         also_ms=2000),
     Pair("easy-down", "easy", f"preserve:@down {DIRECT}", 100, 45, note="as easy-sequential"),
     Pair("easy-sequential", "easy", f"preserve:@busy {DIRECT}", 100, 45,
          note="20 foreign ports/s"),
@@ -79,11 +88,11 @@ PAIRS = (
     Pair("cgnat-hard", "repair", f"preserve/fully-random:fully-random {RELAYED}", 100, 80,
          note="as hard-hard: relay at once"),
     Pair("same-lan", "easy", "same-lan:preserve --relay --want lan", 100, 5),
-    Pair("same-carrier", "easy", "same-lan:@hard --relay --want lan", 100, 40,
+    Pair("same-carrier", "easy", "same-lan:@hard --relay --want lan", 100, 5,
          note="no hairpin; in the lab both are in the carrier's own network"),
     Pair("hard-hard", "repair", f"fully-random:fully-random {RELAYED}", 100, 80,
          note="relay at once"),
-    Pair("hard-hard-low", "small", f"fully-random:fully-random {DIRECT} --low-ports", 90, 5000,
+    Pair("hard-hard-low", "small", f"fully-random:fully-random {DIRECT} --low-ports", 90, within_ms=5000,
          note="with the capability"),
     Pair("rebind", "repair", f"preserve:preserve {DIRECT} --shake rebind", 100, 240,
          note="from the change; 1 RTT + 200 ms"),
