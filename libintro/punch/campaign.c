@@ -10,7 +10,7 @@
 #define PROBE_APART_US 1050u
 #define PROBES_AT_ONCE 2u
 /* So many openers may go in bursts; beyond, the rate holds over the first second too. */
-#define BURST_TOTAL 512u
+#define BURST_TOTAL 768u
 /* A window or a meeting is sent whole, so often, so far apart: loss, and the other's lateness. */
 #define ROUNDS 4u
 #define ROUND_APART_US 20000u
