@@ -213,13 +213,12 @@ void campaign_begin(struct punch *p, uint64_t now)
 		start(p, now);
 }
 
-void campaign_socket(struct punch *p, uint64_t now, uint16_t socket, bool open)
+void campaign_socket(struct punch *p, uint64_t now, uint16_t socket)
 {
 	struct campaign *c = &p->campaign;
 
 	if (!c->on || socket < c->first_socket || socket >= c->first_socket + c->sockets_n)
 		return;
-	(void)open;
 	c->sockets_open++;
 	if (c->sockets_open == c->sockets_n && (opens(p) || p->peer_open))
 		start(p, now);

@@ -174,7 +174,7 @@ static void on_check(struct punch *p, uint64_t now, uint16_t socket, const struc
 	if (check->flags & PROBE_USE && check->number > pair->use_number)
 		pair->use_number = check->number;
 	if (pair->state == PAIR_VALID)
-		keep_heard(p, now, pair);
+		keep_heard(p, pair);
 	else
 		pair_trigger(p, now, pair);
 	/* theirs came through: they have opened, on this path at least */
@@ -218,7 +218,7 @@ static void on_reply(struct punch *p, uint64_t now, uint16_t socket, const struc
 	if (sent->use)
 		pair->used = true;
 	sent->number = 0;
-	keep_heard(p, now, pair);
+	keep_heard(p, pair);
 	choose(p, now);
 }
 

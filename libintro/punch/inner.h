@@ -79,7 +79,7 @@ enum pair_state {
 struct pair {
 	enum pair_state state;
 	enum punch_path_kind kind;
-	uint16_t socket, generation;
+	uint16_t socket;
 	struct address remote;
 	bool early;		/* checks begin before the other end is known to have opened */
 	unsigned int checks;	/* since the schedule began */
@@ -87,7 +87,6 @@ struct pair {
 	bool answered;
 	uint64_t begun_us, due_us;
 	uint64_t triggered_us;	/* when a CHECK of theirs last made us send one */
-	uint64_t heard_us;
 	uint32_t rtt_us;	/* smoothed; 0: not known */
 	unsigned int rtts;
 	bool silent;		/* the application sent, and nothing came back */
@@ -262,8 +261,6 @@ void talk_sampled(struct punch *p, uint64_t now);
 void talk_signal(struct punch *p, uint64_t now, const void *bytes, size_t len);
 void talk_send(struct punch *p, enum signal_kind kind);
 void talk_timer(struct punch *p, uint64_t now);
-/* Give this generation up and begin the next one. */
-void talk_retry(struct punch *p, uint64_t now);
 
 /* pair.c */
 struct pair *pair_find(struct punch *p, uint16_t socket, const struct address *remote);
@@ -298,7 +295,8 @@ void campaign_plan(struct punch *p);
 void campaign_aim(struct punch *p);
 void campaign_begin(struct punch *p, uint64_t now);
 void campaign_released(struct punch *p, uint64_t now);
-void campaign_socket(struct punch *p, uint64_t now, uint16_t socket, bool open);
+/* One of the campaign's sockets is open, or is not. */
+void campaign_socket(struct punch *p, uint64_t now, uint16_t socket);
 void campaign_timer(struct punch *p, uint64_t now);
 uint64_t campaign_deadline(const struct punch *p);
 /* A direct path was proved: nothing more is sent, and soon it ends. */
@@ -316,7 +314,7 @@ void choose_none(struct punch *p, uint64_t now);
 void choose_relay(struct punch *p, uint64_t now);
 
 /* keep.c */
-void keep_heard(struct punch *p, uint64_t now, struct pair *pair);
+void keep_heard(struct punch *p, struct pair *pair);
 /* p->chosen is another one. */
 void keep_chosen(struct punch *p, uint64_t now);
 void keep_timer(struct punch *p, uint64_t now);

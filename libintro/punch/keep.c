@@ -62,9 +62,8 @@ static void spare_close(struct punch *p)
 	p->keep.spare_seen.family = 0;
 }
 
-void keep_heard(struct punch *p, uint64_t now, struct pair *pair)
+void keep_heard(struct punch *p, struct pair *pair)
 {
-	pair->heard_us = now;
 	pair->silent = false;
 	if (pair != p->chosen)
 		return;

@@ -51,7 +51,6 @@ struct pair *pair_add(struct punch *p, uint16_t socket, const struct address *re
 		.kind = kind,
 		.socket = socket,
 		.remote = *remote,
-		.generation = p->generation,
 		.asked = asked,
 		.due_us = NEVER,
 	};
@@ -117,7 +116,6 @@ static void pair_make(struct punch *p, uint64_t now, const struct candidate *c)
 	pair = pair_add(p, socket, &c->address, kind);
 	if (!pair || pair->state == PAIR_VALID)
 		return;
-	pair->generation = p->generation;
 	p->ports_tried++;
 	pair_start(pair, now);
 	if (is_inviter(p) || p->peer_open)

@@ -57,7 +57,7 @@ static bool sequential(const struct nat *nat)
 /* N flows and M probes meet in 98 % of all cases when NM = 4 K; both together are fewest when they
  * are equal, about 500 of all ports. Half of all sweeps then end within 90 probes. Where parity is
  * kept so many flows are as many as 1,000 of all, and 30 probes are enough. */
-unsigned int plan_fan(uint32_t ports)
+static unsigned int plan_fan(uint32_t ports)
 {
 	if (ports <= 4096)
 		return 64;

@@ -44,6 +44,3 @@ struct plan_end {
 };
 
 void plan_make(struct plan *ret, const struct plan_end *we, const struct plan_end *they);
-
-/* How many sockets open flows towards an easy end that sweeps a set of so many ports. */
-unsigned int plan_fan(uint32_t ports);

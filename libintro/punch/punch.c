@@ -182,7 +182,7 @@ static enum punch_got from_relay(struct punch *p, uint64_t now, const uint8_t *b
 		return PUNCH_MINE;
 	}
 	if (pair)
-		keep_heard(p, now, pair);
+		keep_heard(p, pair);
 	*payload = bytes;
 	*payload_len = len;
 	return PUNCH_DATA;
@@ -203,7 +203,7 @@ static enum punch_got from_peer(struct punch *p, uint64_t now, uint16_t socket,
 		p->count.strange++;
 		return PUNCH_MINE;
 	}
-	keep_heard(p, now, pair);
+	keep_heard(p, pair);
 	*payload = bytes;
 	*payload_len = len;
 	return PUNCH_DATA;

@@ -59,7 +59,7 @@ void punch_opened(struct punch *p, uint64_t now_us, uint16_t socket, const struc
 	else if (socket == p->keep.spare)
 		keep_spare_open(p, now_us);
 	else
-		campaign_socket(p, now_us, socket, error == 0);
+		campaign_socket(p, now_us, socket);
 }
 
 /* Whether one more may go: fewer than ETIQUETTE_RATE have in the second before. */

@@ -155,7 +155,8 @@ static void generation_begin(struct punch *p, uint64_t now)
 	gather_begin(p, now, true);
 }
 
-void talk_retry(struct punch *p, uint64_t now)
+/* Give this generation up and begin the next one. */
+static void talk_retry(struct punch *p, uint64_t now)
 {
 	generation_begin(p, now);
 	p->retry_us = now + CHECKS_LIMIT_US + 3 * (uint64_t)p->gather.rtt_us;
